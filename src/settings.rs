@@ -1,0 +1,197 @@
+//! What a person can set: how posts are sampled and how lessons are taught. Plain data with its bounds.
+//!
+//! The page edits these, the protocol carries them, the engine and the learning read them. [`Sampling::clamped`] and
+//! [`Teaching::clamped`] are applied where they arrive, so that nothing downstream meets an absurd value.
+
+use serde::{Deserialize, Serialize};
+
+/// How the next token is drawn from the model's distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sampling {
+    /// Divides the logits. Below 1 is more careful, above 1 more adventurous, 0 always takes the likeliest token.
+    pub temperature: f64,
+    /// Only the `top_k` likeliest tokens stay; 0 keeps all.
+    pub top_k: usize,
+    /// Only the smallest set of tokens whose probabilities reach `top_p` stays; 1 keeps all.
+    pub top_p: f64,
+    /// Only tokens at least `min_p` times as likely as the likeliest stay; 0 keeps all.
+    pub min_p: f64,
+    /// Logits of tokens that occurred already are divided (positive) or multiplied (negative) by this; 1 does nothing.
+    pub repetition_penalty: f32,
+    /// The same seed, prompt, settings and model give the same post.
+    pub seed: u64,
+    /// The most tokens that a post may have.
+    pub length: usize,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self {
+            temperature: 0.8,
+            top_k: 0,
+            top_p: 0.95,
+            min_p: 0.0,
+            repetition_penalty: 1.1,
+            seed: 1,
+            length: 80,
+        }
+    }
+}
+
+impl Sampling {
+    /// These settings with every value brought into its bounds.
+    #[must_use]
+    pub fn clamped(self) -> Self {
+        let fallback = Self::default();
+        let bounded = |value: f64, low: f64, high: f64, default: f64| {
+            if value.is_nan() { default } else { value.clamp(low, high) }
+        };
+        Self {
+            temperature: bounded(self.temperature, 0.0, 5.0, fallback.temperature),
+            top_k: self.top_k,
+            top_p: bounded(self.top_p, 0.01, 1.0, fallback.top_p),
+            min_p: bounded(self.min_p, 0.0, 1.0, fallback.min_p),
+            repetition_penalty: if self.repetition_penalty.is_nan() {
+                fallback.repetition_penalty
+            } else {
+                self.repetition_penalty.clamp(1.0, 5.0)
+            },
+            seed: self.seed,
+            length: self.length.clamp(1, 1024),
+        }
+    }
+}
+
+/// What a lesson minimises, besides staying close to the base model. `p` is the probability of the post's tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Objective {
+    /// The original demo's method: `reward · mean(−log p)`. The reward is never negative, so every lesson says "more of
+    /// this", however bad the post was rated.
+    RewardWeighted,
+    /// `advantage · mean(−log p)` with `advantage = reward − baseline`, the baseline being the running mean of the
+    /// person's rewards. A post that is worse than usual is pushed down, gently and with a floor.
+    #[default]
+    Advantage,
+}
+
+impl Objective {
+    /// All objectives, in the order in which they are shown.
+    pub const ALL: [Self; 2] = [Self::Advantage, Self::RewardWeighted];
+
+    /// The name on the page.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RewardWeighted => "Reward-weighted (original)",
+            Self::Advantage => "Better or worse than usual",
+        }
+    }
+}
+
+/// Which of a block's four matrices carry a LoRA pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Targets {
+    /// Attention's query, key and value, `attn.c_attn`.
+    pub attention_in: bool,
+    /// Attention's output, `attn.c_proj`.
+    pub attention_out: bool,
+    /// The MLP's widening, `mlp.c_fc`.
+    pub mlp_in: bool,
+    /// The MLP's narrowing, `mlp.c_proj`.
+    pub mlp_out: bool,
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self {
+            attention_in: true,
+            attention_out: true,
+            mlp_in: true,
+            mlp_out: true,
+        }
+    }
+}
+
+/// The shape of the adapter: `ΔW = alpha / rank · B·A` on every targeted matrix (Hu et al. 2021, arXiv 2106.09685).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lora {
+    /// Rows of A and columns of B.
+    pub rank: usize,
+    /// The scale's numerator.
+    pub alpha: f64,
+    /// The matrices that are adapted.
+    pub targets: Targets,
+}
+
+impl Default for Lora {
+    fn default() -> Self {
+        Self {
+            rank: 8,
+            alpha: 16.0,
+            targets: Targets::default(),
+        }
+    }
+}
+
+impl Lora {
+    /// `alpha / rank`.
+    #[must_use]
+    pub fn scale(&self) -> f64 {
+        self.alpha / self.rank as f64
+    }
+}
+
+/// How a lesson is taught.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Teaching {
+    /// What is minimised.
+    pub objective: Objective,
+    /// Optimiser steps a lesson.
+    pub steps: usize,
+    /// AdamW's learning rate.
+    pub learning_rate: f64,
+    /// The weight of the divergence from the untaught model.
+    pub kl_weight: f64,
+    /// The adapter's shape. It counts when the first lesson is taught and stays until everything is forgotten.
+    pub lora: Lora,
+}
+
+impl Default for Teaching {
+    fn default() -> Self {
+        Self {
+            objective: Objective::default(),
+            steps: 4,
+            learning_rate: 1.5e-3,
+            kl_weight: 0.05,
+            lora: Lora::default(),
+        }
+    }
+}
+
+impl Teaching {
+    /// These settings with every value brought into its bounds.
+    #[must_use]
+    pub fn clamped(self) -> Self {
+        let fallback = Self::default();
+        let bounded = |value: f64, low: f64, high: f64, default: f64| {
+            if value.is_nan() { default } else { value.clamp(low, high) }
+        };
+        let targets = self.lora.targets;
+        let any = targets.attention_in || targets.attention_out || targets.mlp_in || targets.mlp_out;
+        Self {
+            objective: self.objective,
+            steps: self.steps.clamp(1, 32),
+            learning_rate: bounded(self.learning_rate, 1e-6, 1e-1, fallback.learning_rate),
+            kl_weight: bounded(self.kl_weight, 0.0, 10.0, fallback.kl_weight),
+            lora: Lora {
+                rank: self.lora.rank.clamp(1, 64),
+                alpha: bounded(self.lora.alpha, 0.1, 256.0, fallback.lora.alpha),
+                targets: if any { targets } else { Targets::default() },
+            },
+        }
+    }
+}
