@@ -1,0 +1,72 @@
+//! What can go wrong with a model or a prompt, each as one plain sentence.
+
+use thiserror::Error;
+
+/// Why a model can't be used, or a post can't be written.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// `config.json` is not JSON, or lacks a field.
+    #[error("config.json can't be read: {0}")]
+    Config(String),
+    /// A value of `config.json` that GPT-2 has no meaning for.
+    #[error("config.json asks for {field} = {value}, which this program can't run")]
+    Unsupported {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// `fledge.json` is there but is no card.
+    #[error("fledge.json can't be read: {0}")]
+    Card(String),
+    /// `tokenizer.json` is damaged.
+    #[error("tokenizer.json can't be read: {0}")]
+    Tokenizer(String),
+    /// The tokenizer belongs to another model.
+    #[error("the tokenizer does not match the model: it has {tokenizer} entries, the model {model}")]
+    Vocabulary {
+        /// Entries of the tokenizer.
+        tokenizer: usize,
+        /// Rows of the embedding.
+        model: usize,
+    },
+    /// The safetensors file can't be parsed: cut short, or not safetensors at all.
+    #[error("model.safetensors is damaged or incomplete: {0}")]
+    Weights(String),
+    /// A tensor that the architecture needs is not in the file.
+    #[error("model.safetensors lacks the tensor {0}")]
+    MissingTensor(String),
+    /// A tensor's shape contradicts the config.
+    #[error("the tensor {name} has the shape {found:?}, but config.json makes it {expected:?}")]
+    WrongShape {
+        /// The tensor.
+        name: String,
+        /// What the config says.
+        expected: Vec<usize>,
+        /// What the file says.
+        found: Vec<usize>,
+    },
+    /// A number type that weights don't come in.
+    #[error("the tensor {name} has the number type {dtype}, which this program can't read")]
+    WrongDtype {
+        /// The tensor.
+        name: String,
+        /// Its type.
+        dtype: String,
+    },
+    /// NaN or infinity among the weights.
+    #[error("the tensor {0} holds values that are not numbers (NaN or infinity)")]
+    NotFinite(String),
+    /// The file has more blocks than the config.
+    #[error("model.safetensors has the tensor {0}, but config.json has fewer layers")]
+    ExtraLayer(String),
+    /// Nothing to write about.
+    #[error("the prompt is empty")]
+    EmptyPrompt,
+    /// The model produced something that can't be sampled from.
+    #[error("the model's output is not a number; its weights may be damaged")]
+    BadLogits,
+    /// A tensor operation failed.
+    #[error("a computation failed: {0}")]
+    Compute(#[from] candle_core::Error),
+}

@@ -1,0 +1,129 @@
+//! A model that can write: GPT-2, its tokenizer, and the card that says how a prompt is put to it.
+
+use serde::Deserialize;
+
+use super::weights::{Fingerprint, Weights};
+use super::{Config, Error, Gpt2, Tokenizer};
+
+/// The files of a model, as they lie in its Hugging Face folder.
+pub struct ModelFiles {
+    /// `config.json`
+    pub config: Vec<u8>,
+    /// `tokenizer.json`
+    pub tokenizer: Vec<u8>,
+    /// `model.safetensors`
+    pub weights: Vec<u8>,
+    /// `fledge.json`, if there is one.
+    pub card: Option<Vec<u8>>,
+}
+
+/// What `fledge.json` says; a plain GPT-2 folder has none.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Card {
+    /// The model's name.
+    pub name: String,
+    /// The text around a prompt, with `{prompt}` in its place.
+    pub prompt_format: String,
+}
+
+impl Default for Card {
+    fn default() -> Self {
+        Self { name: "GPT-2".into(), prompt_format: PLACE.into() }
+    }
+}
+
+/// Where the prompt stands in [`Card::prompt_format`].
+const PLACE: &str = "{prompt}";
+
+/// A prompt as the model reads it.
+pub struct Prompt {
+    /// Its tokens, the format's included.
+    pub ids: Vec<u32>,
+    /// Its beginning did not fit and was left out.
+    pub cut: bool,
+}
+
+/// Everything that writing and teaching need, none of which ever changes.
+pub struct Model {
+    gpt2: Gpt2,
+    tokenizer: Tokenizer,
+    card: Card,
+    id: String,
+    parameters: u64,
+}
+
+impl Model {
+    /// Reads and checks a model. Nothing else is touched if that fails.
+    pub fn load(files: &ModelFiles) -> Result<Self, Error> {
+        let config = Config::from_json(&files.config)?;
+        let tokenizer = Tokenizer::from_json(&files.tokenizer, &config)?;
+        let card = match &files.card {
+            Some(json) => serde_json::from_slice(json).map_err(|e| Error::Card(e.to_string()))?,
+            None => Card::default(),
+        };
+        if !card.prompt_format.contains(PLACE) {
+            return Err(Error::Card(format!("prompt_format has no {PLACE}")));
+        }
+        let weights = Weights::parse(&files.weights, &config)?;
+        let mut fingerprint = Fingerprint::new();
+        fingerprint.add(format!("{config:?}").as_bytes());
+        weights.fingerprint(&mut fingerprint);
+        let gpt2 = Gpt2::new(config, &weights)?;
+        Ok(Self { parameters: gpt2.parameters(), gpt2, tokenizer, card, id: fingerprint.hex() })
+    }
+
+    /// The network.
+    #[must_use]
+    pub const fn gpt2(&self) -> &Gpt2 {
+        &self.gpt2
+    }
+
+    /// The network's hyperparameters.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        self.gpt2.config()
+    }
+
+    /// The tokenizer.
+    #[must_use]
+    pub const fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Name and prompt format.
+    #[must_use]
+    pub const fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// Hash of the config, of every tensor's name, type and shape, and of a sample of the weights.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// How many weights it has, shared ones counted once.
+    #[must_use]
+    pub const fn parameters(&self) -> u64 {
+        self.parameters
+    }
+
+    /// Puts a prompt into the model's format, in at most `room` tokens. What is too long loses its beginning.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`] if there is nothing but white space.
+    pub fn encode_prompt(&self, prompt: &str, room: usize) -> Result<Prompt, Error> {
+        let prompt = prompt.trim();
+        if prompt.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        let (before, after) = self.card.prompt_format.split_once(PLACE).unwrap_or_default();
+        let before = self.tokenizer.encode(before)?;
+        let after = self.tokenizer.encode(after)?;
+        let mut middle = self.tokenizer.encode(prompt)?;
+        let excess = (before.len() + middle.len() + after.len()).saturating_sub(room);
+        middle.drain(..excess.min(middle.len() - 1));
+        Ok(Prompt { ids: [before, middle, after].concat(), cut: excess > 0 })
+    }
+}
