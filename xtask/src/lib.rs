@@ -1,0 +1,8 @@
+//! Fledge's developer commands, as a library: `main.rs` is the command line, the browser tests use [`serve`] too.
+
+pub mod budget;
+pub mod dist;
+pub mod serve;
+pub mod shell;
+pub mod test;
+pub mod tools;

@@ -1,0 +1,87 @@
+//! `cargo xtask …`: see [`HELP`].
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use xtask::serve::{Headers, Options, Server};
+use xtask::{budget, dist, test, tools};
+
+const HELP: &str = "\
+Fledge's developer commands
+
+  cargo xtask build                     make dist/, a folder that any static server can serve
+  cargo xtask serve [--port N] [--dist] make dist/ and serve it on this machine, with the strictest headers it works under
+                                          --port N  start looking for a free port at N (8080)
+                                          --dist    serve the dist/ that is there, as a plain static host, without headers
+  cargo xtask test                      everything that must hold: format, lints, native tests, dist/, sizes, browser tests
+  cargo xtask budget                    the sizes of dist/ against their limits
+  cargo xtask tools                     install trunk and wasm-bindgen into target/tools, where they are missing
+
+cargo and rustup are needed; the rest is installed when it is first asked for. `cargo xtask test` also wants Chromium.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
+    let (command, rest) = match arguments {
+        [] => ("help", &[][..]),
+        [command, rest @ ..] => (command.as_str(), rest),
+    };
+    if rest.iter().any(|argument| argument == "--help" || argument == "-h") {
+        println!("{HELP}");
+        return Ok(());
+    }
+    if command != "serve"
+        && let Some(unknown) = rest.first()
+    {
+        bail!("`{command}` takes no `{unknown}`; see `cargo xtask help`");
+    }
+    match command {
+        "build" => dist::build(),
+        "serve" => serve(rest),
+        "test" => test::run(),
+        "budget" => budget::check(&dist::folder()),
+        "tools" => tools::install().map(drop),
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        unknown => bail!("there is no command `{unknown}`; see `cargo xtask help`"),
+    }
+}
+
+fn serve(arguments: &[String]) -> Result<()> {
+    let mut port = 8080;
+    let mut headers = Headers::Strict;
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--port" => {
+                let value = arguments.next().context("--port wants a number")?;
+                port = value.parse().with_context(|| format!("`{value}` is no port"))?;
+            }
+            "--dist" => headers = Headers::Plain,
+            unknown => bail!("`serve` takes no `{unknown}`; see `cargo xtask help`"),
+        }
+    }
+    if headers == Headers::Strict {
+        dist::build()?;
+    }
+    let options = Options {
+        port,
+        headers,
+        ..Options::default()
+    };
+    let server = Server::start(&dist::folder(), options)?;
+    println!("Fledge is at {}  (Ctrl-C ends it)", server.url());
+    server.wait();
+    Ok(())
+}
