@@ -1,0 +1,167 @@
+"""Fine-tuning into the prompt format: `<|post|>{prompt}<|body|>{text}<|endoftext|>`, the loss on text and end alone.
+
+    python finetune.py --corpus CORPUS --init DIR --out DIR                  on the corpus' short texts
+    python finetune.py --corpus CORPUS --init DIR --out DIR --posts posts    on the project's posts, some of the others between
+
+DIR then holds the model of the epoch with the lowest held-out loss (posts: the prompts of posts/held_out.txt; otherwise two
+prompts in a hundred), log.csv, and state.pt, from which the same command continues.
+"""
+
+import argparse
+import csv
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+import model as network
+import pairs
+import tokenizer as bpe
+
+BUCKET = 50  # batches that are sorted by length together: little padding, still a mixed order
+PATIENCE = 2  # epochs without a better held-out loss before it stops
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Token ids and how many of them are the prompt's."""
+
+    ids: list[int]
+    prompt: int
+
+
+def sequences(tokenizer: Tokenizer, found: list[pairs.Pair]) -> list[Sequence]:
+    """Pairs as the model reads them."""
+    prompts = tokenizer.encode_batch([bpe.prompt(pair.prompt) for pair in found])
+    texts = tokenizer.encode_batch([pair.text for pair in found])
+    return [Sequence([*p.ids, *t.ids, 0], len(p.ids)) for p, t in zip(prompts, texts)]
+
+
+def collate(part: list[Sequence]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(ids, labels), padded on the right, where attention never looks back from."""
+    width = max(len(s.ids) for s in part)
+    ids = torch.zeros(len(part), width, dtype=torch.long)
+    labels = torch.full((len(part), width), network.IGNORED)
+    for row, s in enumerate(part):
+        ids[row, : len(s.ids)] = torch.tensor(s.ids)
+        labels[row, s.prompt : len(s.ids)] = ids[row, s.prompt : len(s.ids)]
+    return ids, labels
+
+
+def batches(found: list[Sequence], size: int, rng: random.Random) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """One epoch, neighbours of similar length."""
+    order = rng.sample(found, len(found))
+    parts = []
+    for at in range(0, len(order), BUCKET * size):
+        bucket = sorted(order[at : at + BUCKET * size], key=lambda s: len(s.ids))
+        parts += [bucket[i : i + size] for i in range(0, len(bucket), size)]
+    rng.shuffle(parts)
+    return (collate(part) for part in parts)
+
+
+@torch.no_grad()
+def evaluate(model: torch.nn.Module, found: list[Sequence]) -> float:
+    """Mean loss per counted token, in nats."""
+    model.eval()
+    total = count = 0
+    ordered = sorted(found, key=lambda s: len(s.ids))
+    for at in range(0, len(ordered), 64):
+        part = ordered[at : at + 64]
+        counted = sum(len(s.ids) - s.prompt for s in part)
+        total += network.loss(model, *collate(part)).item() * counted
+        count += counted
+    model.train()
+    return total / count
+
+
+def data(corpus: Path, posts: Path | None) -> tuple[list[pairs.Pair], list[pairs.Pair], list[pairs.Pair]]:
+    """(every epoch's pairs, pairs of which each epoch takes some, held-out pairs)."""
+    others = [pair for pair in pairs.titled(corpus) + pairs.mined(corpus)]
+    if not posts:
+        held = {pair.prompt for pair in others if pairs.stable(pair.prompt.lower()) % 50 == 0}
+        return [p for p in others if p.prompt not in held], [], [p for p in others if p.prompt in held]
+    unseen, own = pairs.held_out(posts), pairs.written(posts)
+    return (
+        [p for p in own if p.prompt.lower() not in unseen],
+        [p for p in others if p.prompt.lower() not in unseen],
+        [p for p in own if p.prompt.lower() in unseen],
+    )
+
+
+def set_dropout(model: torch.nn.Module, share: float) -> None:
+    """Dropout everywhere GPT-2 has a place for it."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = share
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--init", type=Path, required=True, help="Hugging Face folder with tokenizer.json")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--posts", type=Path, help="folder with posts.jsonl and held_out.txt")
+    parser.add_argument("--mix", type=float, default=0.3, help="with --posts: other pairs for each post, drawn anew each epoch")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--lr", type=float, default=3e-4)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    torch.set_num_threads(args.threads)
+    tokenizer = bpe.load(args.init / "tokenizer.json")
+    tokenizer.save(str(args.out / "tokenizer.json"))
+    main_set, others, held = (sequences(tokenizer, part) for part in data(args.corpus, args.posts))
+    extra = int(args.mix * len(main_set)) if others else 0
+    steps = args.epochs * -(-(len(main_set) + extra) // args.batch)
+    print(f"{len(main_set)} pairs, {extra} others an epoch, {len(held)} held out, {steps} steps", flush=True)
+
+    model = network.load(args.init).train()
+    optimizer = network.adamw(model, args.lr)
+    first, step, best = 0, 0, float("inf")
+    best_epoch = 0
+    if state := network.load_checkpoint(args.out / "state.pt"):
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        first, step, best, best_epoch = state["epoch"], state["step"], state["best"], state["best_epoch"]
+    set_dropout(model, args.dropout)
+    log = csv.writer((args.out / "log.csv").open("a", newline="", buffering=1))
+    if first == 0:
+        print(f"before: held out {evaluate(model, held):.4f}", flush=True)
+
+    for epoch in range(first + 1, args.epochs + 1):
+        rng = random.Random(epoch)
+        total = 0.0
+        parts = list(batches(main_set + rng.sample(others, extra), args.batch, rng))
+        for ids, labels in parts:
+            loss = network.loss(model, ids, labels)
+            loss.backward()
+            network.step(model, optimizer, args.lr * min(1.0, (step + 1) / 30) * max(0.02, 1 - step / steps))
+            total += loss.item()
+            step += 1
+            if step % 50 == 0:
+                print(f"step {step} loss {loss.item():.3f}", flush=True)
+        nats = evaluate(model, held)
+        print(f"epoch {epoch}: training {total / len(parts):.4f}, held out {nats:.4f}", flush=True)
+        log.writerow([epoch, step, round(total / len(parts), 4), round(nats, 4)])
+        if nats < best:
+            best, best_epoch = nats, epoch
+            model.save_pretrained(args.out)
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch, "step": step}
+        network.save_checkpoint(args.out / "state.pt", state | {"best": best, "best_epoch": best_epoch})
+        if epoch - best_epoch >= PATIENCE:
+            break
+    print(f"done: epoch {best_epoch} kept, held out {best:.4f} nats a token", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Pretraining: plain next-token prediction on a weighted mixture of the corpus.
+
+    python pretrain.py --corpus CORPUS --out DIR --steps 3000                   from nothing
+    python pretrain.py --corpus CORPUS --out DIR --steps 1200 --init FOLDER     further, from a Hugging Face folder
+
+The learning rate rises, stays, and falls over the last fifth of the steps ("warm up, stable, decay"). DIR/stable.pt is the
+state before the fall: copied to DIR/state.pt of another folder it can be carried on as if the run had never ended.
+DIR/state.pt is saved every few minutes; the same command started again continues from it, and with fewer --steps it comes
+to its end sooner. DIR/log.csv holds the losses. The batches depend on the step's number alone.
+"""
+
+import argparse
+import csv
+import math
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+import corpus
+import model as network
+import tokenizer as bpe
+
+CONTEXT = 256
+SAVE_EVERY = 300  # seconds
+REPORT_EVERY = 25  # steps
+DECAY = 0.2  # share of the steps in which the learning rate falls
+WARMUP = 60  # steps
+# How many of a hundred sequences come from where. Posts tell small scenes in plain words: hence the fiction.
+MIXTURE = {"business": 40, "textbook": 14, "fiction": 24, "18f": 10, "digitalgov": 4, "short": 8}
+
+
+@dataclass
+class Stream:
+    """The tokens of one group, end to end."""
+
+    ids: np.ndarray
+
+    def window(self, rng: np.random.Generator) -> np.ndarray:
+        """A random stretch of one context."""
+        at = rng.integers(0, len(self.ids) - CONTEXT)
+        return self.ids[at : at + CONTEXT].astype(np.int64)
+
+
+def encode(tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
+    """The texts' tokens, each text followed by the end-of-text token."""
+    ids: list[int] = []
+    for encoding in tokenizer.encode_batch(texts):
+        ids += [*encoding.ids, 0]
+    return np.array(ids, dtype=np.uint16)
+
+
+def streams(tokenizer: Tokenizer, found: list[corpus.Document]) -> dict[str, Stream]:
+    """One stream per group."""
+    texts = defaultdict(list)
+    for document in found:
+        texts[document.group].append(document.text)
+    return {group: Stream(encode(tokenizer, texts[group])) for group in MIXTURE}
+
+
+def batch(by_group: dict[str, Stream], size: int, rng: np.random.Generator) -> torch.Tensor:
+    """`size` windows, each from a group drawn by MIXTURE."""
+    weights = np.array([MIXTURE[group] for group in by_group], dtype=float)
+    drawn = rng.choice(list(by_group), size, p=weights / weights.sum())
+    return torch.from_numpy(np.stack([by_group[group].window(rng) for group in drawn]))
+
+
+@torch.no_grad()
+def evaluate(model: torch.nn.Module, ids: np.ndarray, limit: int = 96) -> float:
+    """Mean loss over the first windows of the held-out text, nats per token."""
+    count = min(limit, len(ids) // CONTEXT)
+    windows = torch.from_numpy(ids[: count * CONTEXT].astype(np.int64)).reshape(count, CONTEXT)
+    return float(np.mean([network.loss(model, part, part).item() for part in windows.split(16)]))
+
+
+def rate(peak: float, step: int, steps: int) -> float:
+    """The learning rate at a step."""
+    return peak * min(1.0, (step + 1) / WARMUP, max(0.02, (1 - step / steps) / DECAY))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--init", type=Path, help="Hugging Face folder to start from")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--lr", type=float, default=8e-4)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    torch.set_num_threads(args.threads)
+    training, held = corpus.split(corpus.documents(args.corpus))
+
+    if args.init:
+        tokenizer = bpe.load(args.init / "tokenizer.json")
+    elif (args.out / "tokenizer.json").exists():
+        tokenizer = bpe.load(args.out / "tokenizer.json")
+    else:
+        tokenizer = bpe.train(d.text for d in training)
+    tokenizer.save(str(args.out / "tokenizer.json"))
+    by_group = streams(tokenizer, training)
+    held_ids = encode(tokenizer, [d.text for d in held])
+    bits = len(held_ids) / sum(len(d.text.encode()) + 1 for d in held) / math.log(2)
+    print({g: f"{len(s.ids) / 1e6:.2f} M" for g, s in by_group.items()}, f"held out {len(held_ids)}", flush=True)
+
+    model = network.load(args.init) if args.init else network.fresh(tokenizer.get_vocab_size())
+    optimizer = network.adamw(model, args.lr)
+    step = 0
+    if state := network.load_checkpoint(args.out / "state.pt"):
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+
+    def save(name: str) -> None:
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+        network.save_checkpoint(args.out / name, state)
+
+    log = csv.writer((args.out / "log.csv").open("a", newline="", buffering=1))
+    saved = reported = time.monotonic()
+    while step < args.steps:
+        if step == int((1 - DECAY) * args.steps):
+            save("stable.pt")
+        ids = batch(by_group, args.batch, np.random.default_rng(step))
+        loss = network.loss(model, ids, ids)
+        loss.backward()
+        network.step(model, optimizer, rate(args.lr, step, args.steps))
+        step += 1
+        now = time.monotonic()
+        if step % REPORT_EVERY == 0:
+            speed = REPORT_EVERY * ids.numel() / (now - reported)
+            nats = evaluate(model, held_ids) if step % (REPORT_EVERY * 8) == 0 else float("nan")
+            print(f"{step} loss {loss.item():.3f} held out {nats:.3f} ({nats * bits:.3f} bits/byte) {speed:.0f} tok/s", flush=True)
+            log.writerow([step, round(loss.item(), 4), round(nats, 4)])
+            reported = time.monotonic()
+        if now - saved > SAVE_EVERY:
+            save("state.pt")
+            saved = now
+    save("state.pt")
+    model.save_pretrained(args.out)
+    nats = evaluate(model, held_ids)
+    print(f"done: {step} steps, held out {nats:.3f} nats a token, {nats * bits:.3f} bits/byte", flush=True)
+
+
+if __name__ == "__main__":
+    main()
