@@ -6,3 +6,5 @@ pub mod length;
 pub mod protocol;
 pub mod settings;
 pub mod view;
+#[cfg(feature = "web")]
+pub mod worker;

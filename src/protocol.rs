@@ -16,6 +16,9 @@ pub type RequestId = u64;
 /// Names a post within one model's history; counts up from 1 in the order of writing.
 pub type PostId = u32;
 
+/// So many lessons, at most, can be taken back.
+pub const UNDO_DEPTH: u32 = 8;
+
 /// A command and the id under which it is answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {

@@ -1,1 +1,5 @@
-fn main(){}
+//! The web worker: everything that computes or keeps. `worker_loader.js` starts it.
+
+fn main() {
+    fledge::worker::run();
+}

@@ -1,0 +1,122 @@
+//! The worker's door: the page's messages go in one by one, events come out.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+
+use super::host::{self, Turn};
+use super::problem::Problem;
+use super::session::Session;
+use crate::protocol::{Event, Reply, Request, RequestId};
+
+/// So long, in milliseconds, a job may go on before the event loop gets a turn.
+const SLICE: f64 = 25.0;
+
+/// Starts the worker. It ends with its page, or when the page terminates it.
+pub fn run() {
+    host::die_of_errors();
+    let inbox = Inbox::listen();
+    spawn_local(serve(inbox));
+}
+
+async fn serve(inbox: Inbox) {
+    let page = Page { scope: host::scope() };
+    // The page waits for this lock: it is free again when the worker is dead, however it died.
+    let name = page.scope.name();
+    if !name.is_empty() {
+        host::lock(&name, true).await;
+    }
+    page.tell(None, Event::Ready);
+    let mut session = Session::new(page);
+    let turn = Turn::new();
+    loop {
+        match inbox.take() {
+            Some(Ok(request)) => session.handle(request).await,
+            Some(Err(problem)) => session.fail(None, &problem),
+            None if session.is_busy() => {
+                let until = host::now() + SLICE;
+                while session.is_busy() && host::now() < until {
+                    session.step().await;
+                }
+                turn.pass().await;
+            }
+            None => inbox.filled().await,
+        }
+    }
+}
+
+/// The page, as the worker sees it.
+pub struct Page {
+    scope: DedicatedWorkerGlobalScope,
+}
+
+impl Page {
+    /// Sends an event in answer to a request.
+    pub fn tell(&self, request: impl Into<Option<RequestId>>, event: Event) {
+        let reply = Reply {
+            request: request.into(),
+            event,
+        };
+        let sent = serde_wasm_bindgen::to_value(&reply)
+            .map_err(JsValue::from)
+            .and_then(|message| self.scope.post_message(&message));
+        if let Err(error) = sent {
+            web_sys::console::error_2(&"An event was lost:".into(), &error);
+        }
+    }
+}
+
+/// Messages that have arrived and are not handled yet.
+#[derive(Clone, Default)]
+struct Inbox(Rc<RefCell<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    messages: VecDeque<Result<Request, Problem>>,
+    waker: Option<Waker>,
+}
+
+impl Inbox {
+    /// Takes all messages from now on.
+    fn listen() -> Self {
+        let inbox = Self::default();
+        let filling = inbox.clone();
+        let receive = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
+            let request = serde_wasm_bindgen::from_value(message.data());
+            let mut waiting = filling.0.borrow_mut();
+            waiting
+                .messages
+                .push_back(request.map_err(|error| Problem::Misunderstood(error.to_string())));
+            if let Some(waker) = waiting.waker.take() {
+                waker.wake();
+            }
+        });
+        host::scope().set_onmessage(Some(receive.as_ref().unchecked_ref()));
+        receive.forget();
+        inbox
+    }
+
+    fn take(&self) -> Option<Result<Request, Problem>> {
+        self.0.borrow_mut().messages.pop_front()
+    }
+
+    /// Resolves when there is a message.
+    async fn filled(&self) {
+        poll_fn(|context| {
+            let mut waiting = self.0.borrow_mut();
+            if waiting.messages.is_empty() {
+                waiting.waker = Some(context.waker().clone());
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+        .await;
+    }
+}

@@ -1,0 +1,119 @@
+//! What the person is told when something fails: what happened, what was kept, what to do.
+
+use thiserror::Error;
+
+use super::{library, store};
+use crate::protocol::PostId;
+use crate::{engine, learning};
+
+/// A failed request, in plain sentences.
+#[derive(Debug, Error)]
+pub enum Problem {
+    /// Nothing can be done without a model.
+    #[error("No model is open yet. Open one first.")]
+    NothingOpen,
+    /// One thing at a time.
+    #[error("A post is being written or a lesson taught. Wait for it, or stop it.")]
+    Busy,
+    /// A message that this worker doesn't understand.
+    #[error("The page and its engine come from different versions ({0}). Reload the page.")]
+    Misunderstood(String),
+    /// The files could not be fetched.
+    #[error("The model could not be loaded: {0}. Check the address and the connection, then try again.")]
+    Fetch(#[from] library::Error),
+    /// The files are no model.
+    #[error("The model could not be opened: {0}. Try another one.")]
+    Load(engine::Error),
+    /// Nothing to write about.
+    #[error("The prompt is empty. Type what the post should be about.")]
+    EmptyPrompt,
+    /// The engine failed while it wrote.
+    #[error("The post could not be written: {0}. Everything that was kept before is still there.")]
+    Write(engine::Error),
+    /// The post is on the screen, but not in the database.
+    #[error("The post could not be kept: {0}. You can go on, but it will be gone once this tab is closed.")]
+    KeepPost(store::Error),
+    /// The ratings are on the screen, but not in the database.
+    #[error("The ratings could not be kept: {0}. Teach from them, or rate again, to try once more.")]
+    KeepRatings(store::Error),
+    /// The page speaks of a post that isn't there.
+    #[error("There is no post {0} any more. Reload the page to see what is kept.")]
+    NoSuchPost(PostId),
+    /// A post is taught once.
+    #[error("Post {0} has been taught already. Take its lesson back first, or write another post.")]
+    TaughtAlready(PostId),
+    /// The lesson failed.
+    #[error("The lesson could not be taught: {0}. The model is as it was before.")]
+    Teach(#[from] learning::Error),
+    /// The lesson went well, but not into the database.
+    #[error("The lesson could not be kept: {0}. The model is as it was before, and your ratings are still here.")]
+    KeepLesson(store::Error),
+    /// There is no lesson, or the last one lies too far back.
+    #[error("There is no lesson that can be taken back.")]
+    NothingToUndo,
+    /// What was learned before the last lesson can't be read.
+    #[error("The lesson could not be taken back: {0}. The model is as it was before.")]
+    Undo(learning::Error),
+    /// The database failed.
+    #[error("The lesson could not be taken back: {0}. The model is as it was before.")]
+    KeepUndo(store::Error),
+    /// The database failed.
+    #[error("Nothing was forgotten: {0}. Try again, or delete this page's data in the browser's settings.")]
+    Forget(store::Error),
+    /// Part of the history is damaged. What could be read is there.
+    #[error("{}", lost_sentence(*posts, *lessons))]
+    Lost {
+        /// Posts that are gone.
+        posts: usize,
+        /// Lessons that are gone.
+        lessons: u32,
+    },
+}
+
+impl Problem {
+    /// A failure to begin or go on writing.
+    pub fn writing(error: engine::Error) -> Self {
+        if matches!(error, engine::Error::EmptyPrompt) {
+            Self::EmptyPrompt
+        } else {
+            Self::Write(error)
+        }
+    }
+}
+
+fn lost_sentence(posts: usize, lessons: u32) -> String {
+    let count = |n: u64, one: &str, many: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        n => Some(format!("{n} {many}")),
+    };
+    let lost: Vec<String> = [
+        count(posts as u64, "post", "posts"),
+        count(lessons.into(), "lesson", "lessons"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    format!(
+        "{} could not be read, because the browser's database is damaged. Everything else is here; teach on from it.",
+        lost.join(" and ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_counted_in_words() {
+        let sentence = |posts, lessons| Problem::Lost { posts, lessons }.to_string();
+        assert!(sentence(1, 0).starts_with("1 post could"));
+        assert!(sentence(2, 3).starts_with("2 posts and 3 lessons could"));
+    }
+
+    #[test]
+    fn an_empty_prompt_is_said_plainly() {
+        let problem = Problem::writing(engine::Error::EmptyPrompt).to_string();
+        assert_eq!(problem, "The prompt is empty. Type what the post should be about.");
+    }
+}

@@ -1,0 +1,172 @@
+//! What each command does.
+
+use super::dispatch::Page;
+use super::host::{self, Lock};
+use super::job::{Job, Lecture, Writing};
+use super::library;
+use super::problem::Problem;
+use super::studio::Studio;
+use crate::engine::Model;
+use crate::feedback::PartialRatings;
+use crate::protocol::{Command, Event, PostId, Request, RequestId};
+
+/// Whoever holds this lock may write the database.
+const WRITER: &str = "fledge-writer";
+/// A worker that has just been killed holds its lock a little longer: so often, and so many milliseconds apart, it is
+/// tried again.
+const WRITER_RETRIES: (usize, i32) = (6, 400);
+
+/// The worker's state: at most one open model, at most one thing that goes on.
+pub struct Session {
+    page: Page,
+    studio: Option<Studio>,
+    job: Option<Job>,
+    /// This worker may write the database.
+    writer: bool,
+}
+
+impl Session {
+    /// A session without a model.
+    pub const fn new(page: Page) -> Self {
+        Self {
+            page,
+            studio: None,
+            job: None,
+            writer: false,
+        }
+    }
+
+    /// Whether [`Session::step`] has something to do.
+    pub const fn is_busy(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Does a little of what goes on.
+    pub async fn step(&mut self) {
+        if let (Some(job), Some(studio)) = (self.job.take(), &mut self.studio) {
+            let request = job.request();
+            match job.step(studio, &self.page).await {
+                Ok(left) => self.job = left,
+                Err(problem) => self.fail(request, &problem),
+            }
+        }
+    }
+
+    /// Carries out a command, or begins to.
+    pub async fn handle(&mut self, Request { id, command }: Request) {
+        let result = match command {
+            Command::Open { folder } => self.open(id, &folder).await,
+            Command::Write { prompt, sampling } => {
+                self.begin(|studio, page| Writing::begin(id, prompt, sampling, studio, page))
+            }
+            Command::Teach {
+                post,
+                ratings,
+                weights,
+                teaching,
+            } => self.begin(|studio, _| Lecture::begin(id, post, ratings, &weights, teaching, studio)),
+            Command::Stop => self.stop().await,
+            Command::Rate { post, ratings } => self.rate(id, post, ratings).await,
+            Command::Undo => self.undo(id).await,
+            Command::Forget => self.forget(id).await,
+        };
+        if let Err(problem) = result {
+            self.fail(id, &problem);
+        }
+    }
+
+    /// Says what went wrong.
+    pub fn fail(&self, request: impl Into<Option<RequestId>>, problem: &Problem) {
+        self.page.tell(
+            request,
+            Event::Failed {
+                problem: problem.to_string(),
+                fatal: self.studio.is_none(),
+            },
+        );
+    }
+
+    /// A model that is open already stays in force until the new one is whole.
+    async fn open(&mut self, request: RequestId, folder: &str) -> Result<(), Problem> {
+        self.make_room()?;
+        let page = &self.page;
+        let files = library::fetch(folder, |received, total| {
+            page.tell(request, Event::Loading { received, total });
+        });
+        let model = Model::load(&files.await?).map_err(Problem::Load)?;
+        let writer = self.become_writer().await;
+        let (studio, keeping, lost) = Studio::open(model, writer).await;
+        self.page.tell(
+            request,
+            Event::Opened {
+                model: studio.info(),
+                memory: studio.memory(),
+                keeping,
+            },
+        );
+        self.studio = Some(studio);
+        lost.map_or(Ok(()), Err)
+    }
+
+    /// The right to write the database, or why there is none.
+    async fn become_writer(&mut self) -> Result<(), String> {
+        for _ in 0..WRITER_RETRIES.0 {
+            // Without locks there is no way to know; IndexedDB itself keeps two writers from corrupting it.
+            self.writer = self.writer || host::lock(WRITER, false).await != Lock::Taken;
+            if self.writer {
+                return Ok(());
+            }
+            host::sleep(WRITER_RETRIES.1).await;
+        }
+        Err("Fledge is open in another tab, and only one may keep what it learns".into())
+    }
+
+    fn begin(&mut self, job: impl FnOnce(&Studio, &Page) -> Result<Job, Problem>) -> Result<(), Problem> {
+        self.make_room()?;
+        let studio = self.studio.as_ref().ok_or(Problem::NothingOpen)?;
+        self.job = Some(job(studio, &self.page)?);
+        Ok(())
+    }
+
+    /// What nobody waits for gives way; what somebody waits for does not.
+    fn make_room(&mut self) -> Result<(), Problem> {
+        if matches!(self.job, Some(Job::Write(_) | Job::Teach(_))) {
+            return Err(Problem::Busy);
+        }
+        self.job = None;
+        Ok(())
+    }
+
+    /// Answers the request that is stopped. If there is nothing to stop, it has just been answered.
+    async fn stop(&mut self) -> Result<(), Problem> {
+        if let (Some(job), Some(studio)) = (self.job.take(), &mut self.studio) {
+            job.stop(studio, &self.page).await?;
+        }
+        Ok(())
+    }
+
+    /// Ratings are kept at any time, also while a post is written.
+    async fn rate(&mut self, request: RequestId, post: PostId, ratings: PartialRatings) -> Result<(), Problem> {
+        self.studio
+            .as_mut()
+            .ok_or(Problem::NothingOpen)?
+            .rate(post, ratings)
+            .await?;
+        self.page.tell(request, Event::Rated { post, ratings });
+        Ok(())
+    }
+
+    async fn undo(&mut self, request: RequestId) -> Result<(), Problem> {
+        self.make_room()?;
+        let post = self.studio.as_mut().ok_or(Problem::NothingOpen)?.undo().await?;
+        self.page.tell(request, Event::Undone { post });
+        Ok(())
+    }
+
+    async fn forget(&mut self, request: RequestId) -> Result<(), Problem> {
+        self.make_room()?;
+        self.studio.as_mut().ok_or(Problem::NothingOpen)?.forget().await?;
+        self.page.tell(request, Event::Forgotten);
+        Ok(())
+    }
+}
