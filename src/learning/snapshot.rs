@@ -17,8 +17,14 @@ use crate::engine::{Adapter, Config};
 use crate::settings::Lora;
 
 /// The bytes of a learner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Snapshot(Vec<u8>);
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Snapshot({} bytes)", self.0.len())
+    }
+}
 
 /// What stands in the header.
 #[derive(Serialize, Deserialize)]
@@ -47,7 +53,8 @@ impl Snapshot {
     pub(super) fn take(adapter: &Adapter, optimizer: &AdamW, baseline: &Baseline) -> Result<Self, Error> {
         let header = Header { lora: *adapter.lora(), steps: optimizer.steps(), baseline: *baseline };
         let header = serde_json::to_string(&header).map_err(|e| Error::Snapshot(e.to_string()))?;
-        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned()), (HEADER.to_owned(), header)]);
+        // One entry alone: a map of several would be written in a random order, and equal learners have equal bytes.
+        let metadata = HashMap::from([(HEADER.to_owned(), header)]);
         let tensors = adapter.tensors().zip(optimizer.slots()).flat_map(|((name, tensor), slot)| {
             [(m_name(&name), slot.m.clone()), (v_name(&name), slot.v.clone()), (name, tensor.clone())]
         });

@@ -1,0 +1,115 @@
+//! Promise: a lesson moves the adapter as torch and peft would. Every LoRA gradient, and the weights after each of three
+//! AdamW steps, within 1e-4 of theirs (relative to the largest value of the tensor).
+
+use candle_core::Tensor;
+use candle_nn::{Optimizer, ParamsAdamW};
+use fledge::engine::Model;
+use fledge::feedback::{Metric, Ratings, Stars, Weights};
+use fledge::learning::lesson::{TeachingPost, divergence};
+use fledge::learning::optimizer::AdamW;
+use fledge::learning::{Learner, Lesson};
+use fledge::settings::{Objective, Teaching};
+
+use crate::fixtures::{Reference, assert_close, model};
+
+const TOLERANCE: f32 = 1e-4;
+const MODELS: [(&str, &str); 2] = [("tiny", "tiny-gpt2"), ("untied", "tiny-untied")];
+const CE: f64 = 0.7;
+const KL: f64 = 0.05;
+
+/// A learner at the reference's starting point.
+struct Bench {
+    reference: Reference,
+    name: &'static str,
+    model: Model,
+    learner: Learner,
+    post: TeachingPost,
+}
+
+impl Bench {
+    fn new((name, folder): (&'static str, &str)) -> Self {
+        let (reference, model) = (Reference::load(), model(folder));
+        let adapter = reference.adapter(&model, &format!("{name}/init"));
+        let learner = Learner::from_adapter(model.config(), &adapter).expect("learner");
+        let post = TeachingPost::new(&reference.completion(name), model.config().n_positions).expect("post");
+        Self { reference, name, model, learner, post }
+    }
+
+    /// Cross-entropy and divergence from the base, scalars.
+    fn losses(&self) -> (Tensor, Tensor) {
+        let base = self.post.log_probs(&self.model, None).expect("base");
+        let log_probs = self.post.log_probs(&self.model, Some(self.learner.trainable())).expect("policy");
+        let ce = self.post.cross_entropy(&log_probs).expect("ce");
+        (ce, divergence(&log_probs, &base).expect("kl"))
+    }
+
+    fn expected_loss(&self, step: usize, part: &str) -> f64 {
+        self.reference.json["training"][self.name]["losses"][step][part].as_f64().expect("loss")
+    }
+
+    #[track_caller]
+    fn assert_gradients(&self, loss: &Tensor, group: &str) {
+        let grads = loss.backward().expect("backward");
+        let mut count = 0;
+        for (name, var) in self.learner.trainable().tensors() {
+            let what = format!("{}/{group}/{name}", self.name);
+            let grad = grads.get(var).unwrap_or_else(|| panic!("{what} has no gradient"));
+            assert_close(&what, grad, &self.reference.tensor(&what), TOLERANCE);
+            count += 1;
+        }
+        assert_eq!(count, self.model.config().n_layer * 8);
+    }
+}
+
+fn scalar(tensor: &Tensor) -> f64 {
+    f64::from(tensor.to_scalar::<f32>().expect("a scalar"))
+}
+
+#[test]
+fn every_gradient_of_every_part_of_the_loss_equals_torch() {
+    for model in MODELS {
+        let bench = Bench::new(model);
+        let (ce, kl) = bench.losses();
+        assert!((scalar(&ce) / bench.expected_loss(0, "ce") - 1.0).abs() < 1e-5);
+        assert!((scalar(&kl) / bench.expected_loss(0, "kl") - 1.0).abs() < 1e-4);
+        let (ce, kl) = ((ce * CE).expect("ce"), (kl * KL).expect("kl"));
+        bench.assert_gradients(&ce, "grad_ce");
+        bench.assert_gradients(&kl, "grad_kl");
+        bench.assert_gradients(&(ce + kl).expect("sum"), "grad");
+    }
+}
+
+#[test]
+fn three_steps_of_adamw_equal_torch() {
+    for model in MODELS {
+        let mut bench = Bench::new(model);
+        let vars = bench.learner.optimizer_mut().slots().iter().map(|slot| slot.var.clone()).collect();
+        let params = ParamsAdamW { lr: 1e-3, weight_decay: 0.01, ..ParamsAdamW::default() };
+        let mut optimizer = AdamW::new(vars, params).expect("optimizer");
+        for step in 1..=3 {
+            let (ce, kl) = bench.losses();
+            let loss = ((ce * CE).expect("ce") + (kl * KL).expect("kl")).expect("loss");
+            assert!((scalar(&loss) / bench.expected_loss(step - 1, "total") - 1.0).abs() < 1e-4);
+            optimizer.backward_step(&loss).expect("step");
+            for (name, tensor) in bench.learner.adapter().tensors() {
+                let what = format!("{}/step{step}/{name}", bench.name);
+                assert_close(&what, tensor, &bench.reference.tensor(&what), TOLERANCE);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lesson_reports_the_loss_that_torch_computes() {
+    let mut bench = Bench::new(MODELS[0]);
+    // Relevance counts 70 % and gets five stars, clarity 30 % and one: a reward of 0.7.
+    let weights = Weights::from([70.0, 30.0, 0.0, 0.0]);
+    let reward = weights.reward(&Ratings::all(Stars::FIVE).with(Metric::Clarity, Stars::ONE));
+    let teaching =
+        Teaching { objective: Objective::RewardWeighted, kl_weight: KL, steps: 1, ..Teaching::default() };
+    let completion = bench.reference.completion("tiny");
+    let mut lesson = Lesson::begin(&bench.learner, &bench.model, &completion, reward, &teaching).expect("lesson");
+    let report = lesson.step(&mut bench.learner, &bench.model).expect("step");
+    assert!((report.loss / bench.expected_loss(0, "total") - 1.0).abs() < 1e-4);
+    assert!((report.kl / bench.expected_loss(0, "kl") - 1.0).abs() < 1e-3);
+}
