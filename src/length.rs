@@ -1,6 +1,6 @@
 //! How long a post is by X's weighted count (configuration v3 of twitter-text).
 //!
-//! The text is brought into NFC. Latin, Cyrillic, Arabic and most other alphabetic scripts weigh 1 a code point, Chinese,
+//! Characters are counted as NFC composes them. Latin, Cyrillic, Arabic and most other alphabetic scripts weigh 1 a code point, Chinese,
 //! Japanese, Korean and symbols 2; an emoji weighs 2 however many code points it is made of; a link weighs 23 however
 //! long it is, and a bare domain is a link.
 //!
@@ -49,24 +49,38 @@ const COUNTRY: &str = " ac ad ae af ag ai al am ao ar as at au aw ax az ba bb bd
 /// The weight of a text. It may be published if this is at most [`MAX`].
 #[must_use]
 pub fn weighted_length(text: &str) -> usize {
-    let text: String = text.nfc().collect();
-    let (mut weight, mut at) = (0, 0);
+    pieces(text).map(|(weight, _)| weight).sum()
+}
+
+/// The text up to the last piece that still fits into [`MAX`], and the rest.
+#[must_use]
+pub fn split_at_max(text: &str) -> (&str, &str) {
+    let mut weight = 0;
+    let fitting = pieces(text)
+        .take_while(|(piece, _)| {
+            weight += piece;
+            weight <= MAX
+        })
+        .map(|(_, bytes)| bytes)
+        .sum();
+    text.split_at(fitting)
+}
+
+/// The links, emoji and characters of a text, each with its weight and its length in bytes.
+fn pieces(text: &str) -> impl Iterator<Item = (usize, usize)> {
+    let mut rest = text;
     let mut before = None;
-    while let Some(cluster) = text[at..].graphemes(true).next() {
-        let taken = match link(&text[at..], before) {
-            Some(bytes) => {
-                weight += LINK;
-                bytes
-            }
-            None => {
-                weight += cluster_weight(cluster);
-                cluster.len()
-            }
+    std::iter::from_fn(move || {
+        let cluster = rest.graphemes(true).next()?;
+        let (weight, bytes) = match link(rest, before) {
+            Some(bytes) => (LINK, bytes),
+            None => (cluster_weight(cluster), cluster.len()),
         };
-        at += taken;
-        before = text[..at].chars().next_back();
-    }
-    weight
+        let (piece, after) = rest.split_at(bytes);
+        before = piece.chars().next_back();
+        rest = after;
+        Some((weight, bytes))
+    })
 }
 
 /// The weight of what a reader sees as one character.
@@ -75,7 +89,7 @@ fn cluster_weight(cluster: &str) -> usize {
         return EMOJI;
     }
     let weight = |c: char| if LIGHT.iter().any(|range| range.contains(&u32::from(c))) { 1 } else { 2 };
-    cluster.chars().map(weight).sum()
+    cluster.nfc().map(weight).sum()
 }
 
 /// Whether several code points form one emoji. (A single one weighs 2 anyway.)
@@ -221,6 +235,16 @@ mod tests {
         expect("@example.com", 12);
         expect("me@example.com", 14);
         expect("…", 2);
+    }
+
+    #[test]
+    fn a_text_is_cut_where_it_overflows() {
+        let (fits, over) = split_at_max("short");
+        assert_eq!((fits, over), ("short", ""));
+        let text = "故".repeat(139) + "a🐱b";
+        let (fits, over) = split_at_max(&text);
+        assert_eq!(weighted_length(fits), 279);
+        assert_eq!(over, "🐱b");
     }
 
     #[test]

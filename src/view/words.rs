@@ -1,0 +1,186 @@
+//! The sentences on the page.
+
+use crate::feedback::{Metric, PartialRatings};
+use crate::protocol::{Ending, Lesson, ModelInfo, Post};
+use crate::settings::Objective;
+use crate::view::{Phase, ViewState};
+
+/// "Reading the model: 9.1 of 13.8 MB"
+#[must_use]
+pub fn loading(received: u64, total: Option<u64>) -> String {
+    match total {
+        Some(total) => format!("Reading the model: {} of {} MB", megabytes(received), megabytes(total)),
+        None => format!("Reading the model: {} MB so far", megabytes(received)),
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
+}
+
+/// "Fledgling is ready, with 3 posts and 1 lesson from before."
+#[must_use]
+pub fn opened(model: &ModelInfo, posts: usize, lessons: u32) -> String {
+    let name = &model.name;
+    match posts {
+        0 => format!("{name} is ready."),
+        _ => format!(
+            "{name} is ready, with {} and {} from before.",
+            counted(posts as u64, "post"),
+            counted(u64::from(lessons), "lesson")
+        ),
+    }
+}
+
+/// "Post 3 is written. Rate it."
+#[must_use]
+pub fn written(post: &Post, prompt_cut: bool) -> String {
+    let cut = if prompt_cut { " from the end of your prompt, which is too long for the model" } else { "" };
+    match post.ending {
+        Ending::Stopped => format!("Post {} is stopped{cut}. Rate it as it is.", post.id),
+        Ending::EndOfText | Ending::Length | Ending::Full => format!("Post {} is written{cut}. Rate it.", post.id),
+    }
+}
+
+/// "31 tokens in 1.2 s", and why it ends if not by itself.
+#[must_use]
+pub fn effort(post: &Post) -> String {
+    let ending = match post.ending {
+        Ending::EndOfText => "",
+        Ending::Length => ", as long as you allow",
+        Ending::Full => ", full",
+        Ending::Stopped => ", stopped",
+    };
+    format!("{} in {}{ending}", counted(post.tokens as u64, "token"), seconds(post.millis))
+}
+
+/// "before any lesson", "after 2 lessons"
+#[must_use]
+pub fn taught_before(post: &Post) -> String {
+    match post.lessons_before {
+        0 => "before any lesson".into(),
+        lessons => format!("after {}", counted(u64::from(lessons), "lesson")),
+    }
+}
+
+/// What the person can do about a lesson now, beside the Teach button.
+#[must_use]
+pub fn lesson_hint(state: &ViewState) -> String {
+    match (state.phase, state.newest()) {
+        (Phase::Teaching, _) => match state.steps.last() {
+            Some(step) => format!("Step {} of {}", step.number, step.of),
+            None => "The lesson begins …".into(),
+        },
+        (_, None) => "Your ratings become the lesson.".into(),
+        (Phase::Writing, Some(_)) => "You can rate when the post is whole.".into(),
+        (_, Some(post)) if post.lesson.is_some() => "Taught. Write the next post.".into(),
+        (_, Some(post)) => match missing(&post.ratings) {
+            Some(metrics) => format!("Rate {metrics}."),
+            None => "Ready to teach.".into(),
+        },
+    }
+}
+
+/// "Clarity and Engagement"; `None` if nothing is missing.
+#[must_use]
+pub fn missing(ratings: &PartialRatings) -> Option<String> {
+    let missing: Vec<&str> =
+        Metric::ALL.into_iter().filter(|metric| ratings.get(*metric).is_none()).map(Metric::name).collect();
+    let (last, others) = missing.split_last()?;
+    Some(match others {
+        [] => (*last).to_owned(),
+        [_, _, _] => "the post on all four".to_owned(),
+        others => format!("{} and {last}", others.join(", ")),
+    })
+}
+
+/// Why Teach does nothing now; `None` if it would teach.
+#[must_use]
+pub fn why_not_teach(state: &ViewState) -> Option<String> {
+    if state.teachable().is_some() {
+        return None;
+    }
+    Some(match (state.phase, state.newest()) {
+        (Phase::Loading, _) => "The model is not ready yet.".into(),
+        (Phase::Error, _) => "There is no model to teach.".into(),
+        (Phase::Writing, _) => "The post is still being written.".into(),
+        (Phase::Teaching, _) => "A lesson is being taught.".into(),
+        (Phase::Ready, None) => "There is no post to teach from yet: write one first.".into(),
+        (Phase::Ready, Some(post)) if post.lesson.is_some() => {
+            "This post is taught already. Write the next one, or undo the lesson to rate it anew.".into()
+        }
+        (Phase::Ready, Some(post)) => match missing(&post.ratings) {
+            Some(metrics) => format!("Rate {metrics} first."),
+            None => "The last lesson is being taken back.".into(),
+        },
+    })
+}
+
+/// How much likelier the model finds a post after a lesson, token for token: 0.09 is 9 % likelier.
+#[must_use]
+pub fn likelier(lesson: &Lesson) -> f64 {
+    (lesson.log_prob_after - lesson.log_prob_before).exp() - 1.0
+}
+
+/// "9 % likelier", "4 % less likely", "about as likely as before"
+#[must_use]
+pub fn likelier_words(lesson: &Lesson) -> String {
+    let change = likelier(lesson) * 100.0;
+    if change.abs() < 0.5 {
+        "about as likely as before".to_owned()
+    } else if change > 0.0 {
+        format!("{change:.0} % likelier")
+    } else {
+        format!("{:.0} % less likely", -change)
+    }
+}
+
+/// "Lesson 2 is learned. The model now finds this post 9 % likelier, word for word."
+#[must_use]
+pub fn learned(lesson: &Lesson) -> String {
+    let change = likelier_words(lesson);
+    format!("Lesson {} is learned. The model now finds this post {change}, word for word.", lesson.number)
+}
+
+/// What the lesson said, in plain words.
+#[must_use]
+pub fn verdict(lesson: &Lesson) -> String {
+    let (reward, usual) = (lesson.reward, lesson.baseline);
+    match lesson.teaching.objective {
+        Objective::RewardWeighted => format!("A reward of {reward:.2} says: more of this, by that much."),
+        Objective::Advantage if lesson.coefficient > 0.01 => {
+            format!("{reward:.2} is better than your usual {usual:.2}: more of this.")
+        }
+        Objective::Advantage if lesson.coefficient < -0.01 => {
+            format!("{reward:.2} is worse than your usual {usual:.2}: less of this.")
+        }
+        Objective::Advantage => format!("{reward:.2} is about your usual {usual:.2}: little to change."),
+    }
+}
+
+/// "4 steps in 2.1 s"
+#[must_use]
+pub fn lesson_effort(lesson: &Lesson) -> String {
+    let millis = lesson.steps.iter().map(|step| step.millis).sum();
+    format!("{} in {}", counted(lesson.steps.len() as u64, "step"), seconds(millis))
+}
+
+/// "13.8 million weights"
+#[must_use]
+pub fn size(model: &ModelInfo) -> String {
+    match model.parameters {
+        count @ 0..1_000_000 => format!("{} thousand weights", count / 1000),
+        count => format!("{:.1} million weights", count as f64 / 1e6),
+    }
+}
+
+fn seconds(millis: f64) -> String {
+    format!("{:.1} s", millis / 1000.0)
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}
