@@ -1,0 +1,315 @@
+//! The words of the tests: what a person does at the desk, and what they see there.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use xtask::serve::{Headers, Options, Overlay, Server};
+
+use crate::chrome::{ChromeDriver, Profile};
+use crate::page::Page;
+
+/// The model's weights, as the server knows them.
+pub const WEIGHTS: &str = "model/model.safetensors";
+/// The worker's first script.
+pub const WORKER: &str = "worker_loader.js";
+
+/// The folder under test.
+pub fn dist() -> PathBuf {
+    let dist = std::env::var_os("FLEDGE_DIST");
+    dist.expect("FLEDGE_DIST names a built page; `cargo xtask test` sets it")
+        .into()
+}
+
+/// A file of the folder under test.
+pub fn file(name: &str) -> Vec<u8> {
+    std::fs::read(dist().join(name)).unwrap_or_else(|error| panic!("dist/{name}: {error}"))
+}
+
+/// A desk that is being set up: a server with a browser of its own.
+pub struct Setup {
+    server: Server,
+}
+
+impl Setup {
+    pub fn new(headers: Headers, base: &str) -> Self {
+        let options = Options {
+            headers,
+            base: base.into(),
+            ..Options::default()
+        };
+        Self {
+            server: Server::start(&dist(), options).expect("the server starts"),
+        }
+    }
+
+    /// What the server gives in the place of files.
+    pub fn overlay(&self) -> &Overlay {
+        self.server.overlay()
+    }
+
+    /// Puts a script before the worker's own.
+    pub fn before_the_worker(self, script: &str) -> Self {
+        let body = [script.as_bytes(), b"\n", &file(WORKER)].concat();
+        self.overlay().replace(WORKER, xtask::serve::Replacement::body(body));
+        self
+    }
+
+    /// Opens the page and does not wait for it.
+    pub async fn enter(self) -> Desk {
+        let (driver, profile) = (ChromeDriver::start(), Profile::fresh());
+        let page = visit(&driver, &profile, &self.server).await;
+        Desk {
+            page,
+            driver,
+            profile,
+            server: self.server,
+        }
+    }
+
+    /// Opens the page and waits until it is ready.
+    pub async fn open(self) -> Desk {
+        let desk = self.enter().await;
+        desk.becomes("ready").await;
+        desk
+    }
+}
+
+/// A person's desk. Its fields end in this order.
+pub struct Desk {
+    pub page: Page,
+    driver: ChromeDriver,
+    profile: Profile,
+    pub server: Server,
+}
+
+impl Desk {
+    /// A server with the strictest headers; more can be set up before it is opened.
+    pub fn set_up() -> Setup {
+        Setup::new(Headers::Strict, "/")
+    }
+
+    /// A desk like everybody's.
+    pub async fn open() -> Self {
+        Self::set_up().open().await
+    }
+
+    /// Ends the browser and opens the page in a new one, with what the first had kept.
+    pub async fn come_back(self) -> Self {
+        let Self {
+            page,
+            driver,
+            profile,
+            server,
+        } = self;
+        page.driver.quit().await.expect("the browser ends");
+        drop(driver);
+        let driver = ChromeDriver::start();
+        let page = visit(&driver, &profile, &server).await;
+        let desk = Self {
+            page,
+            driver,
+            profile,
+            server,
+        };
+        desk.becomes("ready").await;
+        desk
+    }
+
+    /// Reloads the page.
+    pub async fn reload(&self) {
+        self.page.driver.refresh().await.expect("the page reloads");
+        self.becomes("ready").await;
+    }
+
+    // What a person does.
+
+    /// Types a prompt, asks for a post, waits for it and returns it.
+    pub async fn write(&self, prompt: &str) -> String {
+        self.begin_to_write(prompt).await;
+        self.becomes("ready").await;
+        let post = self.newest_post().await;
+        assert!(!post.is_empty(), "a post has words");
+        post
+    }
+
+    /// Types a prompt and asks for a post.
+    pub async fn begin_to_write(&self, prompt: &str) {
+        self.page.fill("textbox", "Prompt", prompt).await;
+        self.page.press("Write").await;
+    }
+
+    /// Rates the newest post: Relevance, Clarity, Originality, Engagement.
+    pub async fn rate(&self, stars: [usize; 4]) {
+        for (metric, stars) in METRICS.into_iter().zip(stars) {
+            let radios = self.radios(metric).await;
+            self.page.click(&radios[stars - 1]).await;
+        }
+    }
+
+    /// Teaches from the newest post and waits until the lesson is learned.
+    pub async fn teach(&self) {
+        let lessons = self.lessons().await;
+        self.page.press("Teach").await;
+        self.hears(&format!("Lesson {} is learned.", lessons + 1)).await;
+        self.becomes("ready").await;
+    }
+
+    /// Takes the last lesson back.
+    pub async fn undo(&self) {
+        self.page.press("Undo").await;
+        self.hears("is taken back.").await;
+    }
+
+    /// Sets a number among the sampling controls, which may be folded away.
+    pub async fn set(&self, number: &str, value: &str) {
+        self.page
+            .script("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+            .await;
+        self.page.fill("spinbutton", number, value).await;
+        self.page.keys(thirtyfour::Key::Tab).await;
+    }
+
+    /// From now on every post is the likeliest one.
+    pub async fn be_greedy(&self) {
+        self.set("Temperature", "0").await;
+        self.set("Length", "24").await;
+    }
+
+    /// Acts, in the page and at once, the next time the page says these words.
+    pub async fn when_said(&self, words: &str, act: &str) {
+        self.page
+            .script(&format!("window.witness.when({}, () => {{ {act} }})", json!(words)))
+            .await;
+    }
+
+    // What a person sees.
+
+    /// `data-fledge`.
+    pub async fn state(&self) -> String {
+        self.page
+            .text_of("return document.documentElement.dataset.fledge")
+            .await
+    }
+
+    /// Waits until `data-fledge` is this.
+    pub async fn becomes(&self, state: &str) {
+        let script = format!("return document.documentElement.dataset.fledge === {}", json!(state));
+        self.page.until(&format!("the state `{state}`"), &script).await;
+    }
+
+    /// Waits until the page has said something with these words since it was loaded.
+    pub async fn hears(&self, words: &str) {
+        let script = format!(
+            "return window.witness.said.some(text => text.includes({}))",
+            json!(words)
+        );
+        self.page.until(&format!("“{words}”"), &script).await;
+    }
+
+    /// Everything that was said since the page was loaded.
+    pub async fn said(&self) -> Vec<String> {
+        let said = self.page.script("return window.witness.said").await;
+        serde_json::from_value(said).expect("texts")
+    }
+
+    /// The text of the newest post.
+    pub async fn newest_post(&self) -> String {
+        self.page
+            .text_of("return document.querySelector('article')?.textContent.trim()")
+            .await
+    }
+
+    /// The problem that is shown, or nothing.
+    pub async fn problem(&self) -> String {
+        self.page
+            .text_of("return [...document.querySelectorAll('[role=alert]')].map(alert => alert.innerText.trim()).filter(Boolean).join(' ')")
+            .await
+    }
+
+    /// Waits for a problem, which must read like one.
+    pub async fn problem_in_a_sentence(&self) -> String {
+        self.page
+            .until(
+                "a problem",
+                "return [...document.querySelectorAll('[role=alert]')].some(alert => alert.innerText.trim())",
+            )
+            .await;
+        let problem = self.problem().await;
+        assert!(
+            problem.ends_with('.') && problem.contains(' '),
+            "no sentence: {problem}"
+        );
+        for word in ["panicked", "unreachable", "RuntimeError", "undefined", "JsValue"] {
+            assert!(!problem.contains(word), "not a person's word: {problem}");
+        }
+        problem
+    }
+
+    /// The ratings of the newest post; 0 is none.
+    pub async fn ratings(&self) -> [usize; 4] {
+        let mut ratings = [0; 4];
+        for (metric, rating) in METRICS.into_iter().zip(&mut ratings) {
+            for (index, radio) in self.radios(metric).await.iter().enumerate() {
+                if radio.is_selected().await.expect("a radio button") {
+                    *rating = index + 1;
+                }
+            }
+        }
+        ratings
+    }
+
+    /// What the table behind the reward curve holds: the picture for those who can't see it.
+    pub async fn curve(&self) -> Vec<String> {
+        let rows = self.page.script("return [...document.querySelectorAll('[aria-labelledby=curve-title] tbody tr')].map(row => row.textContent.trim())").await;
+        serde_json::from_value(rows).expect("texts")
+    }
+
+    /// Posts in the history.
+    pub async fn history(&self) -> Vec<String> {
+        let script = "return [...document.querySelectorAll('[aria-labelledby=history-title] li summary')].map(entry => entry.innerText)";
+        serde_json::from_value(self.page.script(script).await).expect("texts")
+    }
+
+    /// Lessons in force: posts of the history that are taught.
+    pub async fn lessons(&self) -> u64 {
+        let script = "return [...document.querySelectorAll('[aria-labelledby=history-title] li')]\
+             .filter(entry => /taught as lesson/.test(entry.textContent)).length";
+        self.page.script(script).await.as_u64().expect("a count")
+    }
+
+    /// Ends the test if the page or its worker stumbled.
+    pub async fn is_unharmed(&self) {
+        let log = self.page.driver.browser_log().await.expect("a log");
+        let bad: Vec<&String> = log
+            .iter()
+            .filter(|entry| entry.level == "SEVERE" && !entry.message.contains("favicon"))
+            .map(|entry| &entry.message)
+            .collect();
+        assert!(bad.is_empty(), "the console says {bad:#?}");
+        let said = self.said().await;
+        assert!(!said.iter().any(|text| text.starts_with("UNCAUGHT")), "{said:#?}");
+    }
+
+    async fn radios(&self, metric: &str) -> Vec<thirtyfour::WebElement> {
+        let group = self.page.the("radiogroup", metric).await;
+        let radios = group
+            .find_all(thirtyfour::By::Css("input[type=radio], [role=radio]"))
+            .await
+            .expect("radios");
+        assert_eq!(radios.len(), 5, "{metric} has five radios");
+        radios
+    }
+}
+
+const METRICS: [&str; 4] = ["Relevance", "Clarity", "Originality", "Engagement"];
+
+/// Opens the page in a new browser, with a witness in it.
+async fn visit(driver: &ChromeDriver, profile: &Profile, server: &Server) -> Page {
+    let page = Page {
+        driver: driver.browser(profile).await,
+    };
+    let witness = json!({ "source": include_str!("witness.js") });
+    page.devtools("Page.addScriptToEvaluateOnNewDocument", witness).await;
+    page.driver.goto(server.url()).await.expect("the page opens");
+    page
+}

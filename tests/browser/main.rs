@@ -1,0 +1,19 @@
+//! The promises that only a browser can keep, one file each, in headless Chromium against a finished `dist/`.
+//!
+//! `cargo xtask test` runs them. Alone, after `cargo xtask build`:
+//! `FLEDGE_DIST=$PWD/dist cargo test --no-default-features --test browser -- --ignored`
+//!
+//! The tests speak [`desk::Desk`]'s words (`write`, `rate`, `teach`), which reach the page as a person with a screen
+//! reader does: by role and accessible name.
+
+mod chrome;
+mod desk;
+mod page;
+mod safetensors;
+
+mod bad_input;
+mod looks;
+mod memory;
+mod survival;
+mod the_loop;
+mod travel;
