@@ -58,9 +58,9 @@ def rows(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.open(encoding="utf-8")]
 
 
-def documents(corpus: Path, fiction_mb: float = 10.0) -> list[Document]:
+def documents(corpus: Path, fiction_mb: float = 10.0, old_mb: float = 0.0) -> list[Document]:
     """Every document, always in the same order: fiction, textbooks, public-service writing, short texts."""
-    found = [Document("fiction", text) for text in fiction(corpus, fiction_mb)]
+    found = [Document("fiction", text) for text in fiction(corpus / "books" / "gutenberg-modern.txt.xz", fiction_mb)]
     for path in sorted((corpus / "openstax").glob("*.txt")):
         if path.name != "SOURCE.txt":
             group = "business" if path.stem in BUSINESS else "textbook"
@@ -72,6 +72,8 @@ def documents(corpus: Path, fiction_mb: float = 10.0) -> list[Document]:
     for row in rows(corpus / "shorts" / "business_shorts.jsonl"):
         if not row["gov"]:
             found.append(Document("short", row["text"]))
+    if old_mb > 0:
+        found += [Document("fiction", text) for text in fiction(corpus / "books" / "gutenberg-200mb.txt.xz", old_mb)]
     return found
 
 
@@ -80,9 +82,9 @@ def whole(path: Path) -> Iterator[str]:
     return (text for part in read(path).split(END) if (text := part.strip()))
 
 
-def fiction(corpus: Path, megabytes: float) -> Iterator[str]:
-    """Shuffled pieces of 20th-century prose, up to a size: ordinary English, and scenes rather than definitions."""
-    books = whole(corpus / "books" / "gutenberg-modern.txt.xz")
+def fiction(path: Path, megabytes: float) -> Iterator[str]:
+    """Shuffled pieces of books, up to a size: ordinary English, and scenes rather than definitions."""
+    books = whole(path)
     pieces = [book[at : at + PIECE] for book in books for at in range(0, len(book), PIECE)]
     random.Random(0).shuffle(pieces)
     size = 0

@@ -125,7 +125,7 @@ def main() -> None:
     steps = args.epochs * -(-(len(main_set) + extra) // args.batch)
     print(f"{len(main_set)} pairs, {extra} others an epoch, {len(held)} held out, {steps} steps", flush=True)
 
-    model = network.load(args.init).train()
+    model = network.load(args.init).to(network.DEVICE).train()
     optimizer = network.adamw(model, args.lr)
     first, step, best = 0, 0, float("inf")
     best_epoch = 0

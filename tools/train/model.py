@@ -11,6 +11,8 @@ from transformers.utils import logging
 
 IGNORED = -100  # label of a position that carries no loss
 
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
 logging.set_verbosity_error()
 
 
@@ -39,7 +41,8 @@ def load(folder: Path) -> GPT2LMHeadModel:
 
 def loss(model: GPT2LMHeadModel, ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Mean cross-entropy of `labels[:, 1:]` given `ids[:, :-1]`, in bf16 where autocast allows it."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    ids, labels = ids.to(DEVICE), labels.to(DEVICE)
+    with torch.autocast(DEVICE.type, dtype=torch.bfloat16):
         hidden = model.transformer(ids, use_cache=False)[0][:, :-1].flatten(0, 1)
         target = labels[:, 1:].flatten()
         counted = target != IGNORED
@@ -72,4 +75,4 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
     """The last checkpoint, if there is one."""
-    return torch.load(path, weights_only=False) if path.exists() else None
+    return torch.load(path, weights_only=False, map_location=DEVICE) if path.exists() else None

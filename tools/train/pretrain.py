@@ -90,6 +90,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--lr", type=float, default=8e-4)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--old-books", type=float, default=0.0, help="megabytes of prose from 1840 to 1950, for long runs")
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 
@@ -99,7 +100,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
-    training, held = corpus.split(corpus.documents(args.corpus))
+    training, held = corpus.split(corpus.documents(args.corpus, old_mb=args.old_books))
 
     if args.init:
         tokenizer = bpe.load(args.init / "tokenizer.json")
@@ -113,7 +114,7 @@ def main() -> None:
     bits = len(held_ids) / sum(len(d.text.encode()) + 1 for d in held) / math.log(2)
     print({g: f"{len(s.ids) / 1e6:.2f} M" for g, s in by_group.items()}, f"held out {len(held_ids)}", flush=True)
 
-    model = network.load(args.init) if args.init else network.fresh(tokenizer.get_vocab_size())
+    model = (network.load(args.init) if args.init else network.fresh(tokenizer.get_vocab_size())).to(network.DEVICE)
     optimizer = network.adamw(model, args.lr)
     step = 0
     if state := network.load_checkpoint(args.out / "state.pt"):

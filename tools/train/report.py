@@ -30,7 +30,7 @@ TEMPERATURE, TOP_P, LENGTH, LIMIT = 0.8, 0.95, 96, 280
 
 def sample(model: torch.nn.Module, tokenizer: Tokenizer, prompt: str, seed: int) -> tuple[str, bool]:
     """A post, and whether it came to its own end."""
-    ids = torch.tensor([tokenizer.encode(bpe.prompt(prompt)).ids])
+    ids = torch.tensor([tokenizer.encode(bpe.prompt(prompt)).ids], device=network.DEVICE)
     torch.manual_seed(seed)
     out = model.generate(
         ids,
@@ -164,7 +164,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
 
-    model, tokenizer = network.load(args.model).eval(), bpe.load(args.model / "tokenizer.json")
+    model, tokenizer = network.load(args.model).to(network.DEVICE).eval(), bpe.load(args.model / "tokenizer.json")
     training, others, held = finetune.data(args.corpus, POSTS)
     topics, copies = Topics(training), Copies([pair.text for pair in training + others])
     topic_of = {pair.prompt: pair.source for pair in held}
