@@ -88,7 +88,13 @@ fn cluster_weight(cluster: &str) -> usize {
     if is_emoji_sequence(cluster) {
         return EMOJI;
     }
-    let weight = |c: char| if LIGHT.iter().any(|range| range.contains(&u32::from(c))) { 1 } else { 2 };
+    let weight = |c: char| {
+        if LIGHT.iter().any(|range| range.contains(&u32::from(c))) {
+            1
+        } else {
+            2
+        }
+    };
     cluster.nfc().map(weight).sum()
 }
 
@@ -113,7 +119,10 @@ fn link(text: &str, before: Option<char>) -> Option<usize> {
     }
     let scheme = ["https://", "http://"]
         .into_iter()
-        .find(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+        .find(|scheme| {
+            text.get(..scheme.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        })
         .map_or(0, str::len);
     if scheme == 0 && before.is_some_and(|c| "-./".contains(c)) {
         return None;
@@ -166,8 +175,11 @@ fn path(text: &str) -> usize {
         .find(|c: char| c.is_whitespace() || "<>\"“”«»".contains(c))
         .unwrap_or(text.len());
     let path = text[..run].trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '’', '…', '*']);
+    // A bracket that the path did not open belongs to the sentence, too.
+    let open = path.matches('(').count();
+    let closed = path.matches(')').count();
     match path.strip_suffix(')') {
-        Some(inner) if !inner.contains('(') => inner.len(),
+        Some(inner) if closed > open => inner.len(),
         _ => path.len(),
     }
 }

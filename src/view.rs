@@ -232,14 +232,11 @@ impl ViewState {
         if ends(&event) {
             self.pending.retain(|(pending, _)| Some(*pending) != request);
         }
-        match event {
-            Event::Failed { problem, fatal } => self.fail(work, problem, fatal),
-            event => self.apply(event),
-        }
+        self.fold(event, work);
     }
 
-    /// Folds one event of the worker into the state.
-    pub fn apply(&mut self, event: Event) {
+    /// Folds one event of the worker, which answers `work`, into the state.
+    fn fold(&mut self, event: Event, work: Option<Work>) {
         match event {
             Event::Ready => {}
             Event::Loading { received, total } => self.loading = Some((received, total)),
@@ -323,7 +320,7 @@ impl ViewState {
                 };
                 self.rest();
             }
-            Event::Failed { problem, fatal } => self.fail(None, problem, fatal),
+            Event::Failed { problem, fatal } => self.fail(work, problem, fatal),
         }
     }
 
@@ -454,7 +451,11 @@ impl ViewState {
 
     /// Nothing runs any more.
     fn rest(&mut self) {
-        self.phase = if self.model.is_some() { Phase::Ready } else { Phase::Error };
+        self.phase = if self.model.is_some() {
+            Phase::Ready
+        } else {
+            Phase::Error
+        };
         self.draft = None;
         self.steps.clear();
         self.teaching_post = None;

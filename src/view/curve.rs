@@ -64,7 +64,12 @@ pub fn sentence(points: &[Point]) -> String {
 
 /// Mean reward and number of the posts that the untaught model wrote, or of the others.
 fn mean(points: &[Point], untaught: bool) -> Option<(f64, usize)> {
-    let rewards = || points.iter().filter(|point| point.untaught == untaught).map(|point| point.reward);
+    let rewards = || {
+        points
+            .iter()
+            .filter(|point| point.untaught == untaught)
+            .map(|point| point.reward)
+    };
     let count = rewards().count();
     (count > 0).then(|| (rewards().sum::<f64>() / count as f64, count))
 }

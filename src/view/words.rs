@@ -35,7 +35,11 @@ pub fn opened(model: &ModelInfo, posts: usize, lessons: u32) -> String {
 /// "Post 3 is written. Rate it."
 #[must_use]
 pub fn written(post: &Post, prompt_cut: bool) -> String {
-    let cut = if prompt_cut { " from the end of your prompt, which is too long for the model" } else { "" };
+    let cut = if prompt_cut {
+        " from the end of your prompt, which is too long for the model"
+    } else {
+        ""
+    };
     match post.ending {
         Ending::Stopped => format!("Post {} is stopped{cut}. Rate it as it is.", post.id),
         Ending::EndOfText | Ending::Length | Ending::Full => format!("Post {} is written{cut}. Rate it.", post.id),
@@ -51,7 +55,11 @@ pub fn effort(post: &Post) -> String {
         Ending::Full => ", full",
         Ending::Stopped => ", stopped",
     };
-    format!("{} in {}{ending}", counted(post.tokens as u64, "token"), seconds(post.millis))
+    format!(
+        "{} in {}{ending}",
+        counted(post.tokens as u64, "token"),
+        seconds(post.millis)
+    )
 }
 
 /// "before any lesson", "after 2 lessons"
@@ -84,8 +92,11 @@ pub fn lesson_hint(state: &ViewState) -> String {
 /// "Clarity and Engagement"; `None` if nothing is missing.
 #[must_use]
 pub fn missing(ratings: &PartialRatings) -> Option<String> {
-    let missing: Vec<&str> =
-        Metric::ALL.into_iter().filter(|metric| ratings.get(*metric).is_none()).map(Metric::name).collect();
+    let missing: Vec<&str> = Metric::ALL
+        .into_iter()
+        .filter(|metric| ratings.get(*metric).is_none())
+        .map(Metric::name)
+        .collect();
     let (last, others) = missing.split_last()?;
     Some(match others {
         [] => (*last).to_owned(),
@@ -139,7 +150,10 @@ pub fn likelier_words(lesson: &Lesson) -> String {
 #[must_use]
 pub fn learned(lesson: &Lesson) -> String {
     let change = likelier_words(lesson);
-    format!("Lesson {} is learned. The model now finds this post {change}, word for word.", lesson.number)
+    format!(
+        "Lesson {} is learned. The model now finds this post {change}, word for word.",
+        lesson.number
+    )
 }
 
 /// What the lesson said, in plain words.

@@ -1,0 +1,201 @@
+//! The other end of the worker: starts it, talks to it in [`Request`]s and [`Reply`]s, and notices when it dies.
+//!
+//! A worker is told its name. It holds a Web Lock of that name from before it says `Ready` for as long as it lives, so
+//! the page, which asks for the same lock, gets it in the moment when the worker is gone, whatever killed it.
+
+use js_sys::{Function, Reflect};
+use leptos::prelude::*;
+use wasm_bindgen::prelude::*;
+use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions};
+
+use crate::protocol::{Command, Event, Reply, Request, RequestId};
+use crate::view::ViewState;
+
+/// The classic worker that trunk's loader shim starts; beside the page.
+const SCRIPT: &str = "worker_loader.js";
+/// The embedded model's folder; beside the page.
+const MODEL: &str = "model/";
+
+/// Sends commands and folds the replies into the state.
+#[derive(Clone, Copy)]
+pub struct Client {
+    state: RwSignal<ViewState>,
+    link: StoredValue<Link, LocalStorage>,
+}
+
+/// The worker that is in service.
+#[derive(Default)]
+struct Link {
+    worker: Option<Worker>,
+    /// What the browser calls; kept until the next worker replaces this one.
+    handlers: Vec<Closure<dyn FnMut(JsValue)>>,
+    /// Counts workers, so that what an old one still says is not heard.
+    generation: u32,
+    ready: bool,
+    /// Sent before the worker listened.
+    waiting: Vec<Request>,
+    last_id: RequestId,
+}
+
+impl Client {
+    /// Starts a worker and opens the embedded model.
+    pub fn start(state: RwSignal<ViewState>) -> Self {
+        let client = Self {
+            state,
+            link: StoredValue::new_local(Link::default()),
+        };
+        client.spawn();
+        client
+    }
+
+    /// Starts over with a fresh worker.
+    pub fn restart(self) {
+        self.retire();
+        self.spawn();
+    }
+
+    /// Sends a command, at once or when the worker listens.
+    pub fn send(self, command: Command) {
+        let request = self.link.try_update_value(|link| {
+            link.last_id += 1;
+            Request {
+                id: link.last_id,
+                command,
+            }
+        });
+        let Some(request) = request else { return };
+        self.state.update(|state| state.asked(&request));
+        if self.link.with_value(|link| link.ready) {
+            self.post(&request);
+        } else {
+            self.link.update_value(|link| link.waiting.push(request));
+        }
+    }
+
+    fn post(self, request: &Request) {
+        let sent = serde_wasm_bindgen::to_value(request)
+            .map_err(JsValue::from)
+            .and_then(|message| {
+                self.link.with_value(|link| match &link.worker {
+                    Some(worker) => worker.post_message(&message),
+                    None => Err(JsValue::from_str("there is no worker")),
+                })
+            });
+        if let Err(error) = sent {
+            self.lost(self.generation(), &error);
+        }
+    }
+
+    fn spawn(self) {
+        let name = format!("fledge-{:x}", (js_sys::Math::random() * 2f64.powi(52)) as u64);
+        let generation = self.generation() + 1;
+        let options = WorkerOptions::new();
+        options.set_name(&name);
+        let worker = match Worker::new_with_options(&address(SCRIPT), &options) {
+            Ok(worker) => Some(worker),
+            Err(error) => {
+                leptos::logging::error!("the worker does not start: {error:?}");
+                None
+            }
+        };
+
+        let heard = Closure::<dyn FnMut(JsValue)>::new(move |event: JsValue| {
+            self.heard(generation, &name, &event.unchecked_into::<MessageEvent>().data());
+        });
+        let failed = Closure::<dyn FnMut(JsValue)>::new(move |event: JsValue| {
+            let message = event
+                .dyn_into::<ErrorEvent>()
+                .map(|error| error.message())
+                .unwrap_or_default();
+            self.lost(generation, &JsValue::from_str(&message));
+        });
+        if let Some(worker) = &worker {
+            worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+            worker.set_onmessageerror(Some(failed.as_ref().unchecked_ref()));
+            worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
+        }
+        let started = worker.is_some();
+        self.link.update_value(|link| {
+            link.worker = worker;
+            link.handlers = vec![heard, failed];
+            link.generation = generation;
+            link.ready = false;
+            link.waiting.clear();
+        });
+        if started {
+            self.send(Command::Open { folder: address(MODEL) });
+        } else {
+            self.lost(generation, &JsValue::from_str("it could not be created"));
+        }
+    }
+
+    fn heard(self, generation: u32, name: &str, message: &JsValue) {
+        if generation != self.generation() {
+            return;
+        }
+        let reply: Reply = match serde_wasm_bindgen::from_value(message.clone()) {
+            Ok(reply) => reply,
+            Err(error) => return leptos::logging::error!("the worker said something unknown: {error}"),
+        };
+        if matches!(reply.event, Event::Ready) {
+            self.listen_for_death(generation, name);
+            let waiting = self.link.try_update_value(|link| {
+                link.ready = true;
+                std::mem::take(&mut link.waiting)
+            });
+            for request in waiting.iter().flatten() {
+                self.post(request);
+            }
+        }
+        self.state.update(|state| state.answered(reply));
+    }
+
+    /// Asks for the lock that the worker holds. Where Web Locks are missing (`file://`), errors alone must do.
+    fn listen_for_death(self, generation: u32, name: &str) {
+        let granted = Closure::once_into_js(move || {
+            self.lost(generation, &JsValue::from_str("its lock is free"));
+        });
+        let asked = Reflect::get(&window().navigator(), &"locks".into()).and_then(|locks| {
+            let request: Function = Reflect::get(&locks, &"request".into())?.dyn_into()?;
+            request.call2(&locks, &JsValue::from_str(name), &granted)
+        });
+        if asked.is_err() {
+            leptos::logging::warn!("this browser has no Web Locks here; a worker that dies silently goes unnoticed");
+        }
+    }
+
+    /// The worker of this generation is dead or as good as dead.
+    fn lost(self, generation: u32, why: &JsValue) {
+        if generation != self.generation() {
+            return;
+        }
+        leptos::logging::warn!("the worker is lost: {why:?}");
+        self.retire();
+        let again = self.state.try_update(|state| state.worker_lost(js_sys::Date::now()));
+        if again == Some(true) {
+            // Not here: a handler must not replace itself while it runs.
+            set_timeout(move || self.spawn(), std::time::Duration::from_millis(50));
+        }
+    }
+
+    /// Ends the worker in service, if there is one, and stops listening to it.
+    fn retire(self) {
+        self.link.update_value(|link| {
+            link.generation += 1;
+            link.ready = false;
+            if let Some(worker) = link.worker.take() {
+                worker.terminate();
+            }
+        });
+    }
+
+    fn generation(self) -> u32 {
+        self.link.with_value(|link| link.generation)
+    }
+}
+
+/// An address beside the page, wherever the page lies.
+fn address(relative: &str) -> String {
+    let base = document().base_uri().ok().flatten().unwrap_or_default();
+    web_sys::Url::new_with_base(relative, &base).map_or_else(|_| relative.to_owned(), |url| url.href())
+}

@@ -1,0 +1,153 @@
+//! The reward curve: each rated post a dot, the running mean a line, the untaught model's mean a dashed line.
+
+use leptos::prelude::*;
+
+use crate::ui::desk::Desk;
+use crate::view::curve::{Point, points, sentence, untaught_mean};
+
+const WIDTH: f64 = 360.0;
+const HEIGHT: f64 = 168.0;
+const LEFT: f64 = 30.0;
+const RIGHT: f64 = 8.0;
+const TOP: f64 = 10.0;
+const BOTTOM: f64 = 26.0;
+/// Posts that have room from the start, so that the first dots stay where they are.
+const ROOM: usize = 8;
+
+/// Where the `index`th of `count` posts stands.
+fn x(index: usize, count: usize) -> f64 {
+    let slots = count.max(ROOM) as f64;
+    LEFT + (index as f64 + 0.5) / slots * (WIDTH - LEFT - RIGHT)
+}
+
+/// Where a reward stands.
+fn y(reward: f64) -> f64 {
+    TOP + (1.0 - reward) * (HEIGHT - TOP - BOTTOM)
+}
+
+/// The running mean as a path.
+fn mean_path(points: &[Point]) -> String {
+    let count = points.len();
+    let corner = |(index, point): (usize, &Point)| {
+        let verb = if index == 0 { 'M' } else { 'L' };
+        format!("{verb}{:.1} {:.1}", x(index, count), y(point.running_mean))
+    };
+    points.iter().enumerate().map(corner).collect()
+}
+
+/// The curve, its sentence and its table. On narrow screens the picture folds to a sparkline.
+#[component]
+pub fn Curve() -> impl IntoView {
+    let desk = Desk::here();
+    let points = Memo::new(move |_| {
+        let weights = desk.preferences.with(|preferences| preferences.weights);
+        desk.state.with(|state| points(&state.posts, &weights))
+    });
+    let unfolded = RwSignal::new(false);
+    view! {
+        <section class="curve" class:unfolded=unfolded aria-labelledby="curve-title">
+            <h2 id="curve-title">"Reward"</h2>
+            <button
+                class="quiet unfold"
+                type="button"
+                aria-expanded=move || unfolded.get().to_string()
+                aria-controls="curve-picture"
+                on:click=move |_| unfolded.update(|unfolded| *unfolded = !*unfolded)
+            >
+                {move || if unfolded.get() { "Fold" } else { "Unfold" }}
+            </button>
+            <div id="curve-picture" class="picture">
+                {move || points.with(|points| picture(points))}
+            </div>
+            <p class="curve-sentence">{move || points.with(|points| sentence(points))}</p>
+            <div class="curve-more">
+                <ul class="key" aria-hidden="true">
+                    <li class="key-untaught">"untaught"</li>
+                    <li class="key-taught">"taught"</li>
+                    <li class="key-mean">"mean so far"</li>
+                    <li class="key-base">"untaught mean"</li>
+                </ul>
+                <details class="fold">
+                    <summary>"As a table"</summary>
+                    {move || points.with(|points| table(points))}
+                </details>
+            </div>
+        </section>
+    }
+}
+
+fn picture(points: &[Point]) -> impl IntoView + use<> {
+    let count = points.len();
+    let grid = [0.0, 0.5, 1.0].map(|reward| {
+        view! {
+            <line class="grid" x1=LEFT x2=WIDTH - RIGHT y1=y(reward) y2=y(reward) />
+            <text class="tick" x=LEFT - 8.0 y=y(reward) text-anchor="end" dominant-baseline="central">{reward.to_string()}</text>
+        }
+    });
+    let base = untaught_mean(points).map(|mean| {
+        view! { <line class="base" x1=LEFT x2=WIDTH - RIGHT y1=y(mean) y2=y(mean) /> }
+    });
+    let dots = points
+        .iter()
+        .enumerate()
+        .map(|(index, point)| {
+            let title = format!("Post {}: {:.2}", point.post, point.reward);
+            view! {
+                <circle class="dot" class:untaught=point.untaught cx=x(index, count) cy=y(point.reward) r="4">
+                    <title>{title}</title>
+                </circle>
+            }
+        })
+        .collect_view();
+    let ends = points.first().zip(points.last()).map(|(first, last)| {
+        let end = (count > 1).then(|| {
+            view! {
+                <text class="tick" x=x(count - 1, count) y=HEIGHT - 12.0 text-anchor="middle">{last.post}</text>
+            }
+        });
+        view! { <text class="tick" x=x(0, count) y=HEIGHT - 12.0 text-anchor="middle">{first.post}</text> {end} }
+    });
+    view! {
+        <svg
+            viewBox=format!("0 0 {WIDTH} {HEIGHT}")
+            role="img"
+            aria-label=format!("Reward of each rated post, from 0 to 1. {}", sentence(points))
+        >
+            {grid}
+            {base}
+            <path class="mean" d=mean_path(points) />
+            {dots}
+            {ends}
+            <text class="tick axis" x=WIDTH - RIGHT y=HEIGHT - 1.0 text-anchor="end">"post"</text>
+        </svg>
+    }
+}
+
+fn table(points: &[Point]) -> impl IntoView + use<> {
+    let rows = points
+        .iter()
+        .map(|point| {
+            view! {
+                <tr>
+                    <th scope="row">{point.post}</th>
+                    <td>{format!("{:.2}", point.reward)}</td>
+                    <td>{format!("{:.2}", point.running_mean)}</td>
+                    <td>{if point.untaught { "no" } else { "yes" }}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <table>
+            <thead>
+                <tr>
+                    <th scope="col">"Post"</th>
+                    <th scope="col">"Reward"</th>
+                    <th scope="col">"Mean so far"</th>
+                    <th scope="col">"Taught"</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+}

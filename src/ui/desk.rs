@@ -1,0 +1,130 @@
+//! What the components share: the state, the preferences, and the verbs of the page.
+
+use leptos::prelude::*;
+
+use crate::feedback::{Metric, Stars};
+use crate::protocol::Command;
+use crate::ui::client::Client;
+use crate::ui::preferences::Preferences;
+use crate::view::{Phase, Place, ViewState, words};
+
+/// The writing desk. Every component gets it with [`Desk::here`].
+#[derive(Clone, Copy)]
+pub struct Desk {
+    /// What the worker has told.
+    pub state: RwSignal<ViewState>,
+    /// What the person has set.
+    pub preferences: RwSignal<Preferences>,
+    /// What is typed.
+    pub prompt: RwSignal<String>,
+    /// The metric that the next digit rates.
+    pub metric: RwSignal<Metric>,
+    client: Client,
+}
+
+impl Desk {
+    /// Sets the desk up and starts the worker.
+    pub fn open() -> Self {
+        let state = RwSignal::new(ViewState::default());
+        let preferences = RwSignal::new(Preferences::load());
+        Effect::watch(move || preferences.get(), |preferences, _, _| preferences.save(), false);
+        let desk = Self {
+            state,
+            preferences,
+            prompt: RwSignal::new(String::new()),
+            metric: RwSignal::new(Metric::Relevance),
+            client: Client::start(state),
+        };
+        provide_context(desk);
+        desk
+    }
+
+    /// The desk of the page.
+    pub fn here() -> Self {
+        expect_context()
+    }
+
+    /// A part of the state that only wakes its readers when it changes.
+    pub fn read<T: PartialEq + Send + Sync + 'static>(
+        self,
+        part: impl Fn(&ViewState) -> T + Send + Sync + 'static,
+    ) -> Memo<T> {
+        Memo::new(move |_| self.state.with(&part))
+    }
+
+    /// Writes a post about what is typed, or says why not. Whether it was sent.
+    pub fn write(self) -> bool {
+        let prompt = self.prompt.with_untracked(|prompt| prompt.trim().to_owned());
+        let refusal = match self.state.with_untracked(|state| state.phase) {
+            Phase::Ready if prompt.is_empty() => "Say what the post should be about first.",
+            Phase::Ready => "",
+            Phase::Loading => "The model is not ready yet.",
+            Phase::Error => "There is no model to write with.",
+            Phase::Writing | Phase::Teaching => return false,
+        };
+        if !refusal.is_empty() {
+            self.state.update(|state| state.tell(Place::Desk, refusal.into()));
+            return false;
+        }
+        let sampling = self.preferences.try_update(Preferences::next_sampling);
+        if let Some(sampling) = sampling {
+            self.client.send(Command::Write { prompt, sampling });
+        }
+        self.metric.set(Metric::Relevance);
+        true
+    }
+
+    /// Stops what runs.
+    pub fn stop(self) {
+        if self.state.with_untracked(|state| state.phase.is_busy()) {
+            self.client.send(Command::Stop);
+        }
+    }
+
+    /// Rates the newest post. Whether that was possible.
+    pub fn rate(self, metric: Metric, stars: Stars) -> bool {
+        let command = self.state.with_untracked(|state| state.rating(metric, stars));
+        let possible = command.is_some();
+        if let Some(command) = command {
+            self.client.send(command);
+        }
+        possible
+    }
+
+    /// Teaches from the newest post, or says why not.
+    pub fn teach(self) {
+        let (teachable, why_not) = self
+            .state
+            .with_untracked(|state| (state.teachable(), words::why_not_teach(state)));
+        if let Some(why_not) = why_not {
+            self.state.update(|state| state.tell(Place::Lesson, why_not));
+        }
+        if let Some((post, ratings)) = teachable {
+            let Preferences { weights, teaching, .. } = self.preferences.get_untracked();
+            self.client.send(Command::Teach {
+                post,
+                ratings,
+                weights,
+                teaching: teaching.clamped(),
+            });
+        }
+    }
+
+    /// Takes the last lesson back, if there is one.
+    pub fn undo(self) {
+        if self.state.with_untracked(ViewState::can_undo) {
+            self.client.send(Command::Undo);
+        }
+    }
+
+    /// Forgets everything; the person has confirmed.
+    pub fn forget(self) {
+        self.client.send(Command::Forget);
+    }
+
+    /// Starts over with a fresh worker.
+    pub fn restart(self) {
+        self.state.update(|state| state.problem = None);
+        self.client.restart();
+    }
+}

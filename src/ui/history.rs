@@ -1,0 +1,65 @@
+//! All posts, newest first.
+
+use leptos::prelude::*;
+
+use crate::feedback::{Metric, Weights};
+use crate::protocol::Post;
+use crate::ui::desk::Desk;
+use crate::view::words;
+
+/// The posts so far, with their ratings and rewards.
+#[component]
+pub fn History() -> impl IntoView {
+    let desk = Desk::here();
+    let posts = desk.read(|state| state.posts.clone());
+    let weights = Memo::new(move |_| desk.preferences.with(|preferences| preferences.weights));
+    view! {
+        <section class="history" aria-labelledby="history-title">
+            <h2 id="history-title">"History"</h2>
+            {move || posts.with(Vec::is_empty).then(|| view! { <p class="empty">"Your posts gather here."</p> })}
+            <ol class="posts" reversed>
+                <For
+                    each=move || posts.get().into_iter().rev()
+                    key=|post| (post.id, post.ratings.complete().map(|r| Metric::ALL.map(|m| r.get(m).count())), post.lesson.is_some())
+                    let:post
+                >
+                    <Entry post weights />
+                </For>
+            </ol>
+        </section>
+    }
+}
+
+/// One post: closed, its beginning and its reward; open, all of it.
+#[component]
+fn Entry(post: Post, weights: Memo<Weights>) -> impl IntoView {
+    let ratings = post.ratings;
+    let reward = move || match ratings.complete() {
+        Some(ratings) => format!("{:.2}", weights.get().reward(&ratings).get()),
+        None => "–".to_owned(),
+    };
+    let rated = Metric::ALL.map(|metric| {
+        let count = ratings
+            .get(metric)
+            .map_or_else(|| "–".to_owned(), |stars| format!("{} of 5", stars.count()));
+        view! { <div><dt>{metric.name()}</dt><dd>{count}</dd></div> }
+    });
+    let lesson = post
+        .lesson
+        .as_ref()
+        .map_or_else(String::new, |lesson| format!(", taught as lesson {}", lesson.number));
+    view! {
+        <li>
+            <details>
+                <summary>
+                    <span class="entry-text">{post.text.clone()}</span>
+                    <span class="entry-reward" class:taught=post.lesson.is_some()>{reward}</span>
+                </summary>
+                <dl class="entry-ratings">{rated}</dl>
+                <p class="fact">
+                    {format!("Post {}, {}{lesson}. Prompt: “{}”", post.id, words::taught_before(&post), post.prompt)}
+                </p>
+            </details>
+        </li>
+    }
+}

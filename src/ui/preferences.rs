@@ -1,0 +1,104 @@
+//! Small things that may be lost: weights, sampling, teaching, theme. They live in `localStorage`.
+
+use gloo_storage::{LocalStorage, Storage};
+use leptos::prelude::window;
+use serde::{Deserialize, Serialize};
+
+use crate::feedback::Weights;
+use crate::settings::{Sampling, Teaching};
+
+const KEY: &str = "fledge.preferences";
+
+/// Seeds stay below 2^32, so that they are short to read and exact in JavaScript.
+const SEEDS: f64 = 4_294_967_296.0;
+
+/// What the person has set. What is as it comes is not written, so that better defaults reach everybody.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Preferences {
+    #[serde(skip_serializing_if = "is_default")]
+    pub weights: Weights,
+    /// Its seed is not used; see `seed`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sampling: Sampling,
+    #[serde(skip_serializing_if = "is_default")]
+    pub teaching: Teaching,
+    #[serde(skip_serializing_if = "is_default")]
+    pub theme: Theme,
+    /// The seed of the last post, or the one that was typed for the next.
+    pub seed: u64,
+    /// Draw a new seed for each post.
+    pub new_seed: bool,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Self {
+            weights: Weights::default(),
+            sampling: Sampling::default(),
+            teaching: Teaching::default(),
+            theme: Theme::default(),
+            seed: Sampling::default().seed,
+            new_seed: true,
+        }
+    }
+}
+
+/// Light, dark, or as the system has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Theme {
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "System",
+            Self::Light => "Light",
+            Self::Dark => "Dark",
+        }
+    }
+}
+
+impl Preferences {
+    /// What was kept, or the defaults where nothing was, where it is garbage, and where storage is denied.
+    pub fn load() -> Self {
+        if !storage_is_there() {
+            return Self::default();
+        }
+        LocalStorage::get(KEY).unwrap_or_default()
+    }
+
+    /// Keeps them, if the browser allows.
+    pub fn save(&self) {
+        if storage_is_there() && LocalStorage::set(KEY, self).is_err() {
+            leptos::logging::warn!("the preferences could not be kept");
+        }
+    }
+
+    /// How the next post is sampled; draws its seed if the person did not set one.
+    pub fn next_sampling(&mut self) -> Sampling {
+        if self.new_seed {
+            self.seed = (js_sys::Math::random() * SEEDS) as u64;
+        }
+        Sampling {
+            seed: self.seed,
+            ..self.sampling
+        }
+        .clamped()
+    }
+}
+
+/// Reading `localStorage` throws where storage is denied.
+fn storage_is_there() -> bool {
+    matches!(window().local_storage(), Ok(Some(_)))
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -1,0 +1,95 @@
+//! What the post should be about.
+
+use leptos::html::Input;
+use leptos::prelude::*;
+
+use crate::ui::desk::Desk;
+use crate::ui::keys;
+use crate::ui::sampling::SamplingFold;
+use crate::view::{NextAction, Phase, Place};
+
+/// Prompts to begin with.
+const EXAMPLES: [&str; 4] = [
+    "Advice for entrepreneurs",
+    "Raising your prices",
+    "Hiring the first employee",
+    "Saying no to a customer",
+];
+
+/// The prompt, the examples, and Write, which is Stop while a post is being written.
+#[component]
+pub fn Prompt() -> impl IntoView {
+    let desk = Desk::here();
+    let input = NodeRef::<Input>::new();
+    let phase = desk.read(|state| state.phase);
+    let writing = move || phase.get() == Phase::Writing;
+    let next = desk.read(|state| state.next_action() == NextAction::Write);
+    let refused = desk.read(|state| state.problem_at(Place::Desk).is_some() && state.phase == Phase::Ready);
+
+    let focus = move || keys::focus(input.get_untracked().as_deref());
+    let write = move || {
+        if desk.write() {
+            // On touch screens, so that the keyboard goes and the post is seen.
+            keys::blur_on_touch(input.get_untracked().as_deref());
+        } else {
+            focus();
+        }
+    };
+    let examples = EXAMPLES.map(|example| {
+        let choose = move |_| {
+            desk.prompt.set(example.to_owned());
+            focus();
+        };
+        view! { <li><button class="example" type="button" on:click=choose>{example}</button></li> }
+    });
+
+    view! {
+        <section class="ask" aria-labelledby="ask-title">
+            <h2 id="ask-title">"What should it write about?"</h2>
+            <form
+                class="ask-line"
+                novalidate
+                on:submit=move |event| {
+                    event.prevent_default();
+                    write();
+                }
+            >
+                <label class="unseen" for="prompt">"Prompt"</label>
+                <input
+                    id="prompt"
+                    type="text"
+                    autocomplete="off"
+                    enterkeyhint="go"
+                    placeholder="Advice for entrepreneurs"
+                    aria-describedby="ask-title"
+                    aria-invalid=move || refused.get().then_some("true")
+                    aria-keyshortcuts="/"
+                    prop:value=desk.prompt
+                    on:input=move |event| desk.prompt.set(event_target_value(&event))
+                    node_ref=input
+                />
+                <kbd class="hint" aria-hidden="true">"/"</kbd>
+                <button
+                    class="action"
+                    class:next=move || next.get()
+                    type="button"
+                    aria-disabled=move || matches!(phase.get(), Phase::Loading | Phase::Teaching | Phase::Error).then_some("true")
+                    aria-keyshortcuts=move || if writing() { "Escape" } else { "Enter" }
+                    on:click=move |event| {
+                        // The second half of a double click is no second wish.
+                        if event.detail() < 2 {
+                            if writing() { desk.stop() } else { write() }
+                        }
+                    }
+                >
+                    {move || if writing() { "Stop" } else { "Write" }}
+                    <kbd class="hint" aria-hidden="true">{move || if writing() { "Esc" } else { "↵" }}</kbd>
+                </button>
+            </form>
+            <div class="ask-more">
+                <ul class="examples" aria-label="Examples">{examples}</ul>
+                <SamplingFold />
+            </div>
+        </section>
+    }
+}

@@ -1,0 +1,68 @@
+//! Theme, what the model is, keyboard, and Forget everything.
+
+use leptos::prelude::*;
+
+use crate::ui::desk::Desk;
+use crate::ui::dialogs::{Modal, Open};
+use crate::ui::preferences::Theme;
+use crate::view::{Phase, Place, words};
+
+/// The settings that belong to no single step.
+#[component]
+pub fn SettingsDialog() -> impl IntoView {
+    let desk = Desk::here();
+    let open = expect_context::<Open>();
+    let theme = Memo::new(move |_| desk.preferences.with(|preferences| preferences.theme));
+    let themes = Theme::ALL.map(|choice| {
+        view! {
+            <label class="segment">
+                <input
+                    type="radio"
+                    name="theme"
+                    value=choice.name()
+                    prop:checked=move || theme.get() == choice
+                    on:change=move |_| desk.preferences.update(|preferences| preferences.theme = choice)
+                />
+                <span>{choice.name()}</span>
+            </label>
+        }
+    });
+    let model = desk.read(|state| state.model.clone());
+    let problem = desk.read(|state| state.problem_at(Place::Settings).map(str::to_owned));
+    let idle = desk.read(|state| state.phase == Phase::Ready);
+    view! {
+        <Modal open=open.settings id="settings" title="Settings">
+            <fieldset class="theme">
+                <legend>"Theme"</legend>
+                <div class="segments">{themes}</div>
+            </fieldset>
+            <h3>"Model"</h3>
+            {move || match model.get() {
+                None => view! { <p class="empty">"No model is open."</p> }.into_any(),
+                Some(model) => view! {
+                    <dl class="facts">
+                        <div><dt>"Name"</dt><dd>{model.name.clone()}</dd></div>
+                        <div><dt>"Size"</dt><dd>{words::size(&model)}</dd></div>
+                        <div><dt>"Shape"</dt><dd>{format!("{} layers of {}", model.layers, model.width)}</dd></div>
+                        <div><dt>"Vocabulary"</dt><dd>{format!("{} tokens", model.vocabulary)}</dd></div>
+                        <div><dt>"Looks back on"</dt><dd>{format!("{} tokens", model.context)}</dd></div>
+                    </dl>
+                }
+                .into_any(),
+            }}
+            <h3>"Help"</h3>
+            <p><button class="quiet" type="button" on:click=move |_| open.keys.set(true)>"Keyboard"</button></p>
+            <h3>"Start over"</h3>
+            <p class="note">"Deletes every post, rating and lesson from this browser. You are asked once more."</p>
+            <p role="alert" class="problem">{problem}</p>
+            <button
+                class="quiet danger"
+                type="button"
+                disabled=move || !idle.get()
+                on:click=move |_| open.forget.set(true)
+            >
+                "Forget everything …"
+            </button>
+        </Modal>
+    }
+}
