@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use thirtyfour::{ChromeCapabilities, ChromiumLikeCapabilities as _, WebDriver};
+use thirtyfour::{ChromeCapabilities, ChromiumLikeCapabilities as _, LoggingPrefsLogLevel, WebDriver};
 
 /// A folder for what a browser keeps; deleted in the end.
 pub struct Profile(PathBuf);
@@ -73,8 +73,9 @@ impl ChromeDriver {
         for argument in arguments {
             capabilities.add_arg(argument).expect("an argument");
         }
-        let logs = serde_json::json!({ "browser": "ALL" });
-        capabilities.as_mut().insert("goog:loggingPrefs".into(), logs);
+        capabilities
+            .set_browser_log_level(LoggingPrefsLogLevel::All)
+            .expect("a level");
         WebDriver::new(format!("http://127.0.0.1:{}", self.port), capabilities)
             .await
             .expect("Chromium opens")

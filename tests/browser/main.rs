@@ -6,6 +6,11 @@
 //! The tests speak [`desk::Desk`]'s words (`write`, `rate`, `teach`), which reach the page as a person with a screen
 //! reader does: by role and accessible name.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests run natively: they may read the clock and start threads"
+)]
+
 mod chrome;
 mod desk;
 mod page;

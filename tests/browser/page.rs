@@ -7,7 +7,7 @@ use thirtyfour::error::WebDriverResult;
 use thirtyfour::{Key, WebDriver, WebElement};
 
 /// For what the machine does: loading a model, teaching a lesson. Generous, because machines are busy at times.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A page in a browser.
 pub struct Page {
@@ -15,7 +15,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Sends a command of the Chrome DevTools Protocol.
+    /// Sends a command of Chrome's `DevTools` protocol.
     pub async fn devtools(&self, method: &str, parameters: Value) -> Value {
         let answer = self.driver.cdp().send_raw(method, parameters).await;
         answer.unwrap_or_else(|error| panic!("{method}: {error}"))

@@ -32,6 +32,8 @@ pub fn build() -> Result<()> {
         .env("PATH", tools.path()?)
         // trunk reads NO_COLOR as a flag and refuses the value 1.
         .env_remove("NO_COLOR")
+        // The compiler's errors say what is wrong; where trunk noticed does not matter.
+        .env("RUST_BACKTRACE", "0")
         .current_dir(root());
     run(&mut trunk).context("dist/ was not built")
 }

@@ -18,7 +18,7 @@ pub const WASM: &str = "wasm32-unknown-unknown";
 const TRUNK: &str = "0.21.14";
 
 /// axe-core, as npm names it.
-const AXE: &str = "4.11.0";
+const AXE: &str = "4.14.1";
 
 /// The installed tools.
 pub struct Tools {
