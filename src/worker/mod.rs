@@ -5,14 +5,26 @@
 //! belongs to it, [`history`] its posts as plain data, [`store`] where they are kept, [`library`] where models come
 //! from, [`host`] the few things that a worker asks of its browser.
 
+//!
+//! The history knows nothing of a browser; the rest is there with the feature `web` only.
+
+#[cfg(feature = "web")]
 mod dispatch;
-mod history;
+pub mod history;
+#[cfg(feature = "web")]
 mod host;
+#[cfg(feature = "web")]
 mod job;
+#[cfg(feature = "web")]
 mod library;
+#[cfg(feature = "web")]
 mod problem;
+#[cfg(feature = "web")]
 mod session;
+#[cfg(feature = "web")]
 mod store;
+#[cfg(feature = "web")]
 mod studio;
 
+#[cfg(feature = "web")]
 pub use dispatch::run;

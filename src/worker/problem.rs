@@ -99,21 +99,3 @@ fn lost_sentence(posts: usize, lessons: u32) -> String {
         lost.join(" and ")
     )
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_loss_is_counted_in_words() {
-        let sentence = |posts, lessons| Problem::Lost { posts, lessons }.to_string();
-        assert!(sentence(1, 0).starts_with("1 post could"));
-        assert!(sentence(2, 3).starts_with("2 posts and 3 lessons could"));
-    }
-
-    #[test]
-    fn an_empty_prompt_is_said_plainly() {
-        let problem = Problem::writing(engine::Error::EmptyPrompt).to_string();
-        assert_eq!(problem, "The prompt is empty. Type what the post should be about.");
-    }
-}

@@ -14,7 +14,7 @@ use crate::protocol::{Command, Event, PostId, Request, RequestId};
 const WRITER: &str = "fledge-writer";
 /// A worker that has just been killed holds its lock a little longer: so often, and so many milliseconds apart, it is
 /// tried again.
-const WRITER_RETRIES: (usize, i32) = (6, 400);
+const WRITER_RETRIES: (usize, i32) = (5, 400);
 
 /// The worker's state: at most one open model, at most one thing that goes on.
 pub struct Session {
@@ -110,15 +110,18 @@ impl Session {
 
     /// The right to write the database, or why there is none.
     async fn become_writer(&mut self) -> Result<(), String> {
-        for _ in 0..WRITER_RETRIES.0 {
-            // Without locks there is no way to know; IndexedDB itself keeps two writers from corrupting it.
+        let (retries, pause) = WRITER_RETRIES;
+        for attempt in 0..=retries {
+            if attempt > 0 {
+                host::sleep(pause).await;
+            }
+            // Where there are no locks there is no way to know; no transaction is ever half written even so.
             self.writer = self.writer || host::lock(WRITER, false).await != Lock::Taken;
             if self.writer {
                 return Ok(());
             }
-            host::sleep(WRITER_RETRIES.1).await;
         }
-        Err("Fledge is open in another tab, and only one may keep what it learns".into())
+        Err("Fledge is open in another tab, and only one tab can keep what it learns".into())
     }
 
     fn begin(&mut self, job: impl FnOnce(&Studio, &Page) -> Result<Job, Problem>) -> Result<(), Problem> {

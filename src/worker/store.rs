@@ -37,6 +37,9 @@ pub enum Error {
     /// Another version of the program has changed the database.
     #[error("the database was made by a newer version of this page")]
     Newer,
+    /// A private window, or blocked site data.
+    #[error("this browser gives the page no database")]
+    Denied,
     /// Whatever else the browser says.
     #[error("the browser's database failed ({0})")]
     Browser(String),
@@ -69,7 +72,7 @@ impl From<idb::Error> for Error {
         )]
         match error {
             idb::Error::DomException(exception) => JsValue::from(exception).into(),
-            idb::Error::IndexedDbNotFound(_) => Self::Browser("there is none".into()),
+            idb::Error::IndexedDbNotFound(_) => Self::Denied,
             idb::Error::IndexedDbOpenFailed(error)
             | idb::Error::TransactionOpenFailed(error)
             | idb::Error::UpdateFailed(error)
