@@ -5,6 +5,8 @@
 //! tested natively. [`curve`] turns posts into the reward curve, [`words`] into sentences.
 
 pub mod curve;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 use crate::feedback::{Metric, PartialRatings, Ratings, Stars};
@@ -274,11 +276,13 @@ impl ViewState {
                 self.spoken.clone_from(&post.text);
                 self.put(post);
             }
-            Event::Rated { post, ratings } => {
+            // A person rates faster than ratings are kept: an answer to an older rating must not undo a newer one.
+            Event::Rated { post, ratings } if !self.waits_for(Work::Rate) => {
                 if let Some(post) = self.post_mut(post) {
                     post.ratings = ratings;
                 }
             }
+            Event::Rated { .. } => {}
             Event::Stepped { step, .. } => self.steps.push(step),
             Event::Learned { post } => {
                 self.lessons += 1;

@@ -36,12 +36,12 @@ pub fn App() -> impl IntoView {
                 <StatusLine />
                 <PostSheet />
                 <RatingPanel />
+                <Keeping />
             </div>
             <aside class="record" aria-label="What has been learned">
                 <Curve />
                 <LastLesson />
                 <History />
-                <Keeping />
             </aside>
         </main>
         <SettingsDialog />

@@ -64,7 +64,7 @@ pub fn Curve() -> impl IntoView {
                 <ul class="key" aria-hidden="true">
                     <li class="key-untaught">"untaught"</li>
                     <li class="key-taught">"taught"</li>
-                    <li class="key-mean">"mean so far"</li>
+                    <li class="key-mean">"mean"</li>
                     <li class="key-base">"untaught mean"</li>
                 </ul>
                 <details class="fold">
@@ -99,14 +99,11 @@ fn picture(points: &[Point]) -> impl IntoView + use<> {
             }
         })
         .collect_view();
-    let ends = points.first().zip(points.last()).map(|(first, last)| {
-        let end = (count > 1).then(|| {
-            view! {
-                <text class="tick" x=x(count - 1, count) y=HEIGHT - 12.0 text-anchor="middle">{last.post}</text>
-            }
-        });
-        view! { <text class="tick" x=x(0, count) y=HEIGHT - 12.0 text-anchor="middle">{first.post}</text> {end} }
-    });
+    let post = |index: usize, point: &Point| {
+        view! { <text class="tick" x=x(index, count) y=HEIGHT - 6.0 text-anchor="middle">{point.post}</text> }
+    };
+    let first = points.first().map(|point| post(0, point));
+    let last = points.last().filter(|_| count > 1).map(|point| post(count - 1, point));
     view! {
         <svg
             viewBox=format!("0 0 {WIDTH} {HEIGHT}")
@@ -117,8 +114,11 @@ fn picture(points: &[Point]) -> impl IntoView + use<> {
             {base}
             <path class="mean" d=mean_path(points) />
             {dots}
-            {ends}
-            <text class="tick axis" x=WIDTH - RIGHT y=HEIGHT - 1.0 text-anchor="end">"post"</text>
+            {first}
+            {last}
+            <text class="tick axis" x=(LEFT + WIDTH - RIGHT) / 2.0 y=HEIGHT - 6.0 text-anchor="middle">
+                "rated posts, in order"
+            </text>
         </svg>
     }
 }

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::feedback::{Metric, Weights};
+use crate::feedback::{Metric, PartialRatings, Weights};
 use crate::protocol::Post;
 use crate::ui::desk::Desk;
 use crate::view::words;
@@ -30,6 +30,15 @@ pub fn History() -> impl IntoView {
     }
 }
 
+/// The four ratings as four small bars; the numbers are in the opened entry.
+fn bars(ratings: &PartialRatings) -> impl IntoView + use<> {
+    let bars = Metric::ALL.into_iter().zip([0.0, 6.0, 12.0, 18.0]).map(|(metric, x)| {
+        let height = 2.0 + ratings.get(metric).map_or(0.0, |stars| f64::from(stars.count()) * 2.4);
+        view! { <rect x=x y=14.0 - height width="4" height=height rx="1" /> }
+    });
+    view! { <svg class="bars" viewBox="0 0 22 14" aria-hidden="true">{bars.collect_view()}</svg> }
+}
+
 /// One post: closed, its beginning and its reward; open, all of it.
 #[component]
 fn Entry(post: Post, weights: Memo<Weights>) -> impl IntoView {
@@ -53,6 +62,7 @@ fn Entry(post: Post, weights: Memo<Weights>) -> impl IntoView {
             <details>
                 <summary>
                     <span class="entry-text">{post.text.clone()}</span>
+                    {bars(&ratings)}
                     <span class="entry-reward" class:taught=post.lesson.is_some()>{reward}</span>
                 </summary>
                 <dl class="entry-ratings">{rated}</dl>

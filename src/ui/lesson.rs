@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::protocol::Step;
+use crate::protocol::{Lesson, Step};
 use crate::ui::desk::Desk;
 use crate::view::{Phase, words};
 
@@ -10,73 +10,70 @@ use crate::view::{Phase, words};
 #[component]
 pub fn LastLesson() -> impl IntoView {
     let desk = Desk::here();
-    let lesson = desk.read(|state| {
-        state
-            .last_lesson()
-            .map(|(post, lesson)| (post.id, post.text.clone(), lesson.clone()))
+    let taught = desk.read(|state| {
+        let (post, lesson) = state.last_lesson()?;
+        Some((post.id, post.text.clone(), lesson.clone()))
     });
     let comparing = desk.read(|state| state.comparing);
-    let running = desk.read(|state| (state.phase == Phase::Teaching).then(|| state.steps.clone()));
+    let after = move |post, before: &str, lesson: &Lesson| match &lesson.after {
+        Some(after) if after == before => "The same, word for word.".to_owned(),
+        Some(after) => after.clone(),
+        None if comparing.get() == Some(post) => "Being written …".to_owned(),
+        None => "Was not written.".to_owned(),
+    };
     view! {
         <section class="lesson" aria-labelledby="lesson-title">
             <h2 id="lesson-title">"Last lesson"</h2>
-            {move || match lesson.get() {
-                None => view! { <p class="empty">"What a lesson changes is shown here: the same post, before and after."</p> }
-                    .into_any(),
+            {move || match taught.get() {
+                None => view! {
+                    <p class="empty">"What a lesson changes is shown here: the same post, before and after."</p>
+                }
+                .into_any(),
                 Some((post, before, lesson)) => view! {
-                    <p>
-                        {format!("Lesson {}, from post {post}. ", lesson.number)}
-                        {words::verdict(&lesson)}
-                    </p>
+                    <p>{format!("Lesson {}, from post {post}. {}", lesson.number, words::verdict(&lesson))}</p>
                     <p class="fact">
                         {words::lesson_effort(&lesson)} ". It now finds that post "
                         <strong>{words::likelier_words(&lesson)}</strong> ", word for word."
                     </p>
                     <dl class="compare">
                         <dt>"Before"</dt>
-                        <dd>{before}</dd>
+                        <dd>{before.clone()}</dd>
                         <dt>"After, same seed"</dt>
-                        <dd>{match lesson.after.clone() {
-                            Some(after) => after,
-                            None if comparing.get() == Some(post) => "Being written …".to_owned(),
-                            None => "Was not written.".to_owned(),
-                        }}</dd>
+                        <dd>{after(post, &before, &lesson)}</dd>
                     </dl>
-                    <Details steps=lesson.steps.clone() coefficient=Some(lesson.coefficient) />
                 }
                 .into_any(),
             }}
-            {move || running.get().filter(|steps| !steps.is_empty()).map(|steps| view! {
-                <p class="fact">"The lesson that is being taught:"</p>
-                <Details steps coefficient=None />
-            })}
+            <Details />
         </section>
     }
 }
 
-/// The numbers, for the curious.
+/// The numbers of the lesson that is being taught, or of the last one, for the curious.
 #[component]
-fn Details(steps: Vec<Step>, coefficient: Option<f64>) -> impl IntoView {
-    let rows = steps
-        .into_iter()
-        .map(|step| {
-            view! {
-                <tr>
-                    <th scope="row">{step.number}</th>
-                    <td>{format!("{:.3}", step.loss)}</td>
-                    <td>{format!("{:.2}", step.gradient_norm)}</td>
-                    <td>{format!("{:.4}", step.kl)}</td>
-                    <td>{format!("{:.0}", step.millis)}</td>
-                </tr>
-            }
-        })
-        .collect_view();
+fn Details() -> impl IntoView {
+    let desk = Desk::here();
+    let numbers = desk.read(|state| {
+        if state.phase == Phase::Teaching {
+            return Some((state.steps.clone(), None));
+        }
+        let (_, lesson) = state.last_lesson()?;
+        Some((lesson.steps.clone(), Some(lesson.coefficient)))
+    });
+    let formula = move || {
+        let (_, coefficient) = numbers.get()?;
+        let formula = format!("loss = {:+.2} · mean(−log p) + KL weight · KL", coefficient?);
+        Some(view! { <p class="formula">{formula}</p> })
+    };
+    let rows = move || {
+        numbers
+            .get()
+            .map(|(steps, _)| steps.into_iter().map(row).collect_view())
+    };
     view! {
-        <details class="fold">
+        <details class="fold" hidden=move || numbers.with(Option::is_none)>
             <summary>"Details"</summary>
-            {coefficient.map(|coefficient| view! {
-                <p class="formula">{format!("loss = {coefficient:+.2} · mean(−log p) + KL weight · KL")}</p>
-            })}
+            {formula}
             <table>
                 <thead>
                     <tr>
@@ -90,5 +87,17 @@ fn Details(steps: Vec<Step>, coefficient: Option<f64>) -> impl IntoView {
                 <tbody>{rows}</tbody>
             </table>
         </details>
+    }
+}
+
+fn row(step: Step) -> impl IntoView {
+    view! {
+        <tr>
+            <th scope="row">{step.number}</th>
+            <td>{format!("{:.3}", step.loss)}</td>
+            <td>{format!("{:.2}", step.gradient_norm)}</td>
+            <td>{format!("{:.4}", step.kl)}</td>
+            <td>{format!("{:.0}", step.millis)}</td>
+        </tr>
     }
 }

@@ -25,13 +25,16 @@ pub fn PostSheet() -> impl IntoView {
         (Some(_), _) | (None, None) => String::new(),
         (None, Some(post)) => {
             format!(
-                "Post {}, {}: {}, seed {}",
+                "Post {}, {}: {}",
                 post.id,
                 words::taught_before(post),
-                words::effort(post),
-                post.sampling.seed
+                words::effort(post)
             )
         }
+    });
+    let seed = desk.read(|state| match (&state.draft, state.newest()) {
+        (None, Some(post)) => format!(", seed {}", post.sampling.seed),
+        (Some(_), _) | (None, None) => String::new(),
     });
     let writing = desk.read(|state| state.phase == Phase::Writing);
     let welcome = desk.read(|state| state.draft.is_none() && state.newest().is_none());
@@ -55,7 +58,7 @@ pub fn PostSheet() -> impl IntoView {
                 </ol>
             })}
             <footer class="sheet-foot">
-                <span class="detail">{detail}</span>
+                <span class="detail">{detail}<span class="seed">{seed}</span></span>
                 <span class="count" class:over=move || { weight.get() > MAX }>
                     {move || (!welcome.get()).then(|| format!("{} / {MAX}", weight.get()))}
                 </span>

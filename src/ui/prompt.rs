@@ -24,7 +24,8 @@ pub fn Prompt() -> impl IntoView {
     let phase = desk.read(|state| state.phase);
     let writing = move || phase.get() == Phase::Writing;
     let next = desk.read(|state| state.next_action() == NextAction::Write);
-    let refused = desk.read(|state| state.problem_at(Place::Desk).is_some() && state.phase == Phase::Ready);
+    let problem = desk.read(|state| state.problem_at(Place::Desk).is_some() && state.phase == Phase::Ready);
+    let refused = Memo::new(move |_| problem.get() && desk.prompt.with(|prompt| prompt.trim().is_empty()));
 
     let focus = move || keys::focus(input.get_untracked().as_deref());
     let write = move || {
@@ -65,7 +66,12 @@ pub fn Prompt() -> impl IntoView {
                     aria-invalid=move || refused.get().then_some("true")
                     aria-keyshortcuts="/"
                     prop:value=desk.prompt
-                    on:input=move |event| desk.prompt.set(event_target_value(&event))
+                    on:input=move |event| {
+                        desk.prompt.set(event_target_value(&event));
+                        if refused.get_untracked() {
+                            desk.state.update(|state| state.problem = None);
+                        }
+                    }
                     node_ref=input
                 />
                 <kbd class="hint" aria-hidden="true">"/"</kbd>

@@ -18,7 +18,7 @@ pub fn StatusLine() -> impl IntoView {
     view! {
         <div class="line">
             <p role="alert" class="problem">{problem}</p>
-            <p role="status" class="status" class:unseen=move || loading.get().is_some() aria-live="polite">
+            <p role="status" class="status" class:unseen=move || loading.get().is_some() || problem.with(Option::is_some) aria-live="polite">
                 {status}
                 <span class="unseen">" " {spoken}</span>
             </p>
@@ -41,7 +41,7 @@ pub fn Keeping() -> impl IntoView {
     let desk = Desk::here();
     let keeping = desk.read(|state| state.keeping.clone());
     view! {
-        <p class="keeping">
+        <p class="keeping" class:not=move || matches!(keeping.get(), Some(protocol::Keeping::NotKept { .. }))>
             {move || match keeping.get() {
                 None => String::new(),
                 Some(protocol::Keeping::Kept) => "Everything stays in this browser. Nothing is sent anywhere.".to_owned(),

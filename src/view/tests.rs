@@ -1,0 +1,442 @@
+//! A conversation between page and worker, without either.
+
+use crate::feedback::{Metric, PartialRatings, Ratings, Stars, Weights};
+use crate::protocol::{Command, Ending, Event, Keeping, Lesson, Memory, ModelInfo, Post, PostId, Reply, Request, Step};
+use crate::settings::{Sampling, Teaching};
+use crate::view::{NextAction, Phase, Place, ViewState, curve, next_metric, words};
+
+/// The state, and the ids of what was asked.
+#[derive(Default)]
+struct Talk {
+    state: ViewState,
+    last: u64,
+}
+
+impl Talk {
+    /// A model is open, with these posts from before.
+    fn with(posts: Vec<Post>) -> Self {
+        let mut talk = Self::default();
+        let id = talk.ask(Command::Open {
+            folder: "model/".into(),
+        });
+        let lessons = posts.iter().filter(|post| post.lesson.is_some()).count() as u32;
+        let memory = Memory {
+            posts,
+            lessons,
+            undoable: lessons,
+            lora: None,
+        };
+        talk.answer(
+            id,
+            Event::Opened {
+                model: model(),
+                memory,
+                keeping: Keeping::Kept,
+            },
+        );
+        talk
+    }
+
+    fn ask(&mut self, command: Command) -> u64 {
+        self.last += 1;
+        self.state.asked(&Request { id: self.last, command });
+        self.last
+    }
+
+    fn answer(&mut self, request: u64, event: Event) {
+        self.state.answered(Reply {
+            request: Some(request),
+            event,
+        });
+    }
+
+    fn fail(&mut self, request: u64, fatal: bool) {
+        self.answer(
+            request,
+            Event::Failed {
+                problem: "It broke.".into(),
+                fatal,
+            },
+        );
+    }
+
+    fn write(&mut self, id: PostId) {
+        let request = self.ask(write());
+        self.answer(
+            request,
+            Event::Begun {
+                post: id,
+                prompt_cut: false,
+            },
+        );
+        self.answer(request, Event::Written { post: post(id) });
+    }
+
+    fn rate(&mut self, metric: Metric, stars: u8) -> u64 {
+        let command = self.state.rating(metric, star(stars)).expect("can be rated");
+        self.ask(command)
+    }
+
+    fn rate_all(&mut self, stars: u8) {
+        for metric in Metric::ALL {
+            let request = self.rate(metric, stars);
+            let post = self.state.newest().expect("a post");
+            let event = Event::Rated {
+                post: post.id,
+                ratings: post.ratings,
+            };
+            self.answer(request, event);
+        }
+    }
+
+    fn teach(&mut self) -> u64 {
+        let (post, ratings) = self.state.teachable().expect("can be taught");
+        self.ask(Command::Teach {
+            post,
+            ratings,
+            weights: Weights::default(),
+            teaching: Teaching::default(),
+        })
+    }
+
+    #[track_caller]
+    fn expect(&self, phase: Phase, next: NextAction) {
+        assert_eq!((self.state.phase, self.state.next_action()), (phase, next));
+    }
+}
+
+fn star(count: u8) -> Stars {
+    Stars::new(count).expect("1 to 5")
+}
+
+fn write() -> Command {
+    Command::Write {
+        prompt: "Prices".into(),
+        sampling: Sampling::default(),
+    }
+}
+
+fn model() -> ModelInfo {
+    ModelInfo {
+        name: "Fledgling".into(),
+        parameters: 13_800_000,
+        layers: 6,
+        width: 384,
+        vocabulary: 8192,
+        context: 512,
+        id: "f".into(),
+    }
+}
+
+fn post(id: PostId) -> Post {
+    Post {
+        id,
+        prompt: "Prices".into(),
+        text: format!("Text {id}"),
+        tokens: 3,
+        sampling: Sampling::default(),
+        ending: Ending::EndOfText,
+        lessons_before: 0,
+        written_at: 0.0,
+        millis: 10.0,
+        ratings: PartialRatings::default(),
+        lesson: None,
+    }
+}
+
+fn lesson(number: u32) -> Lesson {
+    Lesson {
+        number,
+        reward: 0.75,
+        baseline: 0.5,
+        coefficient: 0.25,
+        teaching: Teaching::default(),
+        steps: vec![step(1), step(2)],
+        log_prob_before: -3.0,
+        log_prob_after: -2.9,
+        after: None,
+    }
+}
+
+fn step(number: usize) -> Step {
+    Step {
+        number,
+        of: 2,
+        loss: 1.0,
+        gradient_norm: 1.0,
+        kl: 0.0,
+        millis: 1.0,
+    }
+}
+
+fn rated(id: PostId, stars: u8, lessons_before: u32) -> Post {
+    Post {
+        ratings: Ratings::all(star(stars)).into(),
+        lessons_before,
+        ..post(id)
+    }
+}
+
+#[test]
+fn one_round_from_prompt_to_lesson() {
+    let mut talk = Talk::with(vec![]);
+    talk.expect(Phase::Ready, NextAction::Write);
+
+    let request = talk.ask(write());
+    talk.expect(Phase::Writing, NextAction::Wait);
+    talk.answer(
+        request,
+        Event::Begun {
+            post: 1,
+            prompt_cut: false,
+        },
+    );
+    talk.answer(
+        request,
+        Event::Text {
+            post: 1,
+            text: "Te".into(),
+            tokens: 1,
+        },
+    );
+    assert_eq!(talk.state.draft.as_ref().map(|draft| draft.text.as_str()), Some("Te"));
+    talk.answer(request, Event::Written { post: post(1) });
+    talk.expect(Phase::Ready, NextAction::Rate);
+    assert_eq!(talk.state.draft, None);
+    assert_eq!(talk.state.spoken, "Text 1");
+
+    talk.rate_all(4);
+    talk.expect(Phase::Ready, NextAction::Teach);
+    let request = talk.teach();
+    talk.expect(Phase::Teaching, NextAction::Wait);
+    talk.answer(request, Event::Stepped { post: 1, step: step(1) });
+    assert_eq!(words::lesson_hint(&talk.state), "Step 1 of 2");
+    let taught = Post {
+        lesson: Some(lesson(1)),
+        ..rated(1, 4, 0)
+    };
+    talk.answer(request, Event::Learned { post: taught });
+    talk.expect(Phase::Ready, NextAction::Write);
+    assert_eq!((talk.state.lessons, talk.state.comparing), (1, Some(1)));
+    assert_eq!(
+        talk.state.status,
+        "Lesson 1 is learned. The model now finds this post 11 % likelier, word for word."
+    );
+
+    talk.answer(
+        request,
+        Event::Compared {
+            post: 1,
+            after: "Better".into(),
+        },
+    );
+    let (_, learned) = talk.state.last_lesson().expect("a lesson");
+    assert_eq!(learned.after.as_deref(), Some("Better"));
+}
+
+#[test]
+fn an_undone_lesson_can_be_rated_anew() {
+    let mut talk = Talk::with(vec![Post {
+        lesson: Some(lesson(1)),
+        ..rated(1, 4, 0)
+    }]);
+    assert!(talk.state.rateable().is_none(), "a taught post is not rated again");
+    let request = talk.ask(Command::Undo);
+    assert!(!talk.state.can_undo(), "once is enough");
+    talk.answer(request, Event::Undone { post: rated(1, 4, 0) });
+    talk.expect(Phase::Ready, NextAction::Teach);
+    assert_eq!((talk.state.lessons, talk.state.can_undo()), (0, false));
+    assert!(talk.state.rateable().is_some());
+}
+
+#[test]
+fn a_late_answer_does_not_take_a_newer_rating_back() {
+    let mut talk = Talk::with(vec![post(1)]);
+    let first = talk.rate(Metric::Relevance, 5);
+    let kept = talk.state.newest().expect("a post").ratings;
+    talk.rate(Metric::Clarity, 2);
+    talk.answer(first, Event::Rated { post: 1, ratings: kept });
+    assert_eq!(
+        talk.state.newest().expect("a post").ratings.get(Metric::Clarity),
+        Some(star(2))
+    );
+}
+
+#[test]
+fn a_problem_is_shown_where_it_happened() {
+    let mut talk = Talk::with(vec![]);
+    let request = talk.ask(write());
+    talk.fail(request, false);
+    talk.expect(Phase::Ready, NextAction::Write);
+    assert_eq!(talk.state.problem_at(Place::Desk), Some("It broke."));
+
+    talk.write(1);
+    assert_eq!(
+        talk.state.problem, None,
+        "the next thing that the person does clears it"
+    );
+    talk.rate_all(4);
+    let request = talk.teach();
+    talk.fail(request, false);
+    talk.expect(Phase::Ready, NextAction::Teach);
+    assert_eq!(talk.state.problem_at(Place::Lesson), Some("It broke."));
+}
+
+#[test]
+fn a_rating_that_is_not_kept_does_not_end_the_post_that_is_being_written() {
+    let mut talk = Talk::with(vec![post(1)]);
+    let rating = talk.rate(Metric::Relevance, 5);
+    talk.ask(write());
+    talk.fail(rating, false);
+    talk.expect(Phase::Writing, NextAction::Wait);
+    assert_eq!(talk.state.problem_at(Place::Lesson), Some("It broke."));
+}
+
+#[test]
+fn a_fatal_failure_leaves_no_model() {
+    let mut talk = Talk::default();
+    let request = talk.ask(Command::Open {
+        folder: "model/".into(),
+    });
+    talk.fail(request, true);
+    talk.expect(Phase::Error, NextAction::Wait);
+}
+
+#[test]
+fn a_stopped_lesson_leaves_everything_as_it_was() {
+    let mut talk = Talk::with(vec![rated(1, 4, 0)]);
+    let before = talk.state.posts.clone();
+    let request = talk.teach();
+    talk.answer(request, Event::Stepped { post: 1, step: step(1) });
+    talk.ask(Command::Stop);
+    talk.answer(request, Event::Stopped);
+    talk.expect(Phase::Ready, NextAction::Teach);
+    assert_eq!((talk.state.posts.clone(), talk.state.lessons), (before, 0));
+    assert!(talk.state.steps.is_empty());
+}
+
+#[test]
+fn a_worker_that_dies_is_started_again_but_not_for_ever() {
+    let mut talk = Talk::with(vec![rated(1, 4, 0)]);
+    talk.teach();
+    assert!(talk.state.worker_lost(0.0));
+    let problem = talk.state.problem_at(Place::Desk).expect("a sentence").to_owned();
+    assert!(problem.contains("not learned"), "{problem}");
+    talk.expect(Phase::Loading, NextAction::Wait);
+
+    let again = talk.ask(Command::Open {
+        folder: "model/".into(),
+    });
+    talk.answer(
+        again,
+        Event::Opened {
+            model: model(),
+            memory: Memory::default(),
+            keeping: Keeping::Kept,
+        },
+    );
+    assert_eq!(
+        talk.state.problem_at(Place::Desk),
+        Some(problem.as_str()),
+        "still there to be read"
+    );
+
+    assert!(talk.state.worker_lost(1_000.0));
+    assert!(talk.state.worker_lost(2_000.0));
+    assert!(talk.state.worker_lost(65_000.0), "slow deaths are not counted together");
+    assert!(talk.state.worker_lost(66_000.0));
+    assert!(
+        !talk.state.worker_lost(67_000.0),
+        "three within a minute, none of which opened a model"
+    );
+    talk.expect(Phase::Error, NextAction::Wait);
+}
+
+#[test]
+fn forgetting_leaves_the_model_alone() {
+    let mut talk = Talk::with(vec![rated(1, 4, 0)]);
+    let request = talk.ask(Command::Forget);
+    talk.answer(request, Event::Forgotten);
+    talk.expect(Phase::Ready, NextAction::Write);
+    assert!(talk.state.model.is_some() && talk.state.posts.is_empty());
+}
+
+#[test]
+fn teach_says_what_is_missing() {
+    let mut talk = Talk::with(vec![]);
+    assert_eq!(
+        words::why_not_teach(&talk.state).as_deref(),
+        Some("There is no post to teach from yet: write one first.")
+    );
+    talk.write(1);
+    assert_eq!(words::lesson_hint(&talk.state), "Rate the post on all four.");
+    talk.rate(Metric::Relevance, 3);
+    talk.rate(Metric::Originality, 3);
+    assert_eq!(
+        words::why_not_teach(&talk.state).as_deref(),
+        Some("Rate Clarity and Engagement first.")
+    );
+    talk.rate(Metric::Clarity, 3);
+    talk.rate(Metric::Engagement, 3);
+    assert_eq!(words::why_not_teach(&talk.state), None);
+}
+
+#[test]
+fn digits_move_down_the_list_and_back_to_what_was_left_out() {
+    let mut ratings = PartialRatings::default();
+    ratings.set(Metric::Clarity, star(3));
+    assert_eq!(next_metric(Metric::Clarity, &ratings), Some(Metric::Originality));
+    ratings.set(Metric::Engagement, star(3));
+    assert_eq!(next_metric(Metric::Engagement, &ratings), Some(Metric::Relevance));
+    let all = Ratings::all(star(3)).into();
+    assert_eq!(next_metric(Metric::Engagement, &all), None);
+}
+
+#[test]
+fn the_curve_and_its_sentence() {
+    let weights = Weights::default();
+    assert_eq!(curve::sentence(&[]), "Every post that you rate becomes a dot here.");
+    let posts = [rated(1, 1, 0), post(2), rated(3, 3, 0), rated(4, 5, 1)];
+    let points = curve::points(&posts, &weights);
+    assert_eq!(points.iter().map(|point| point.post).collect::<Vec<_>>(), [1, 3, 4]);
+    assert_eq!(
+        points.iter().map(|point| point.reward).collect::<Vec<_>>(),
+        [0.0, 0.5, 1.0]
+    );
+    assert_eq!(
+        points.iter().map(|point| point.running_mean).collect::<Vec<_>>(),
+        [0.0, 0.25, 0.5]
+    );
+    assert_eq!(curve::untaught_mean(&points), Some(0.25));
+    assert_eq!(
+        curve::sentence(&points),
+        "3 posts are rated, 0.50 on average. Before any lesson 0.25 (2), after lessons 1.00 (1)."
+    );
+}
+
+#[test]
+fn numbers_become_words() {
+    assert_eq!(
+        words::loading(9_120_000, Some(13_800_000)),
+        "Reading the model: 9.1 of 13.8 MB"
+    );
+    assert_eq!(words::size(&model()), "13.8 million weights");
+    assert_eq!(
+        words::verdict(&lesson(1)),
+        "0.75 is better than your usual 0.50: more of this."
+    );
+    let worse = Lesson {
+        coefficient: -0.1,
+        reward: 0.25,
+        ..lesson(1)
+    };
+    assert_eq!(
+        words::verdict(&worse),
+        "0.25 is worse than your usual 0.50: less of this."
+    );
+    let same = Lesson {
+        log_prob_after: -3.0,
+        ..lesson(1)
+    };
+    assert_eq!(words::likelier_words(&same), "about as likely as before");
+}
