@@ -1,13 +1,15 @@
 //! The worker's tower: a model that writes and learns, behind [`crate::protocol`], with everything durable.
 //!
-//! Read it from the door inwards: [`dispatch`] takes the page's messages one by one, [`session`] says what each command
-//! does, [`job`] is what takes longer than a moment (a post, a lesson), [`studio`] is the open model with all that
-//! belongs to it, [`history`] its posts as plain data, [`store`] where they are kept, [`library`] where models come
-//! from, [`host`] the few things that a worker asks of its browser.
-
+//! Read it from the door inwards: `dispatch` takes the page's messages one by one, `session` says what each command
+//! does, `job` is what takes longer than a moment (`writing` a post, a `lecture`), `studio` is the open model with all
+//! that belongs to it, [`history`] its posts as plain data, `store` where they are kept (in the `database`, if there is
+//! one), `library` where models come from, `host` the few things that a worker asks of its browser, `problem` what the
+//! person is told when something fails.
 //!
 //! The history knows nothing of a browser; the rest is there with the feature `web` only.
 
+#[cfg(feature = "web")]
+mod database;
 #[cfg(feature = "web")]
 mod dispatch;
 pub mod history;
@@ -15,6 +17,8 @@ pub mod history;
 mod host;
 #[cfg(feature = "web")]
 mod job;
+#[cfg(feature = "web")]
+mod lecture;
 #[cfg(feature = "web")]
 mod library;
 #[cfg(feature = "web")]
@@ -25,6 +29,8 @@ mod session;
 mod store;
 #[cfg(feature = "web")]
 mod studio;
+#[cfg(feature = "web")]
+mod writing;
 
 #[cfg(feature = "web")]
 pub use dispatch::run;

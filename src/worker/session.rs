@@ -2,10 +2,12 @@
 
 use super::dispatch::Page;
 use super::host::{self, Lock};
-use super::job::{Job, Lecture, Writing};
+use super::job::Job;
+use super::lecture::Lecture;
 use super::library;
 use super::problem::Problem;
 use super::studio::Studio;
+use super::writing::Writing;
 use crate::engine::Model;
 use crate::feedback::PartialRatings;
 use crate::protocol::{Command, Event, PostId, Request, RequestId};
