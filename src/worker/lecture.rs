@@ -13,6 +13,7 @@ use crate::settings::Teaching;
 
 /// A lesson in progress, with the copy of the learner that it changes.
 pub struct Lecture {
+    /// What it answers.
     pub request: RequestId,
     post: PostId,
     ratings: Ratings,
@@ -56,6 +57,7 @@ impl Lecture {
         })))
     }
 
+    /// Takes one optimiser step, or ends.
     pub async fn step(mut self: Box<Self>, studio: &mut Studio, page: &Page) -> Result<Option<Job>, Problem> {
         if self.lesson.done() {
             return self.finish(studio, page).await;

@@ -16,6 +16,7 @@ const DRAFT_INTERVAL: f64 = 33.0;
 
 /// A post in the making.
 pub struct Writing {
+    /// What it answers.
     pub request: RequestId,
     post: PostId,
     prompt: String,
@@ -56,6 +57,7 @@ impl Writing {
         })))
     }
 
+    /// Draws one token, or ends.
     pub async fn step(mut self: Box<Self>, studio: &mut Studio, page: &Page) -> Result<Option<Job>, Problem> {
         let token = self
             .generation
@@ -140,12 +142,14 @@ const fn ending(ending: Option<generation::Ending>) -> Ending {
 
 /// The same prompt, seed and settings under the taught model.
 pub struct Comparison {
+    /// What it answers.
     pub request: RequestId,
     post: PostId,
     generation: Generation,
 }
 
 impl Comparison {
+    /// Begins after a lesson.
     pub fn begin(request: RequestId, post: &Post, studio: &Studio) -> Result<Job, Problem> {
         let generation = Generation::new(&studio.model, &post.prompt, &post.sampling).map_err(Problem::writing)?;
         Ok(Job::Compare(Box::new(Self {
@@ -155,6 +159,7 @@ impl Comparison {
         })))
     }
 
+    /// Draws one token, or ends.
     pub async fn step(mut self: Box<Self>, studio: &mut Studio, page: &Page) -> Result<Option<Job>, Problem> {
         if self
             .generation
