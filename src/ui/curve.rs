@@ -104,6 +104,12 @@ fn picture(points: &[Point]) -> impl IntoView + use<> {
     };
     let first = points.first().map(|point| post(0, point));
     let last = points.last().filter(|_| count > 1).map(|point| post(count - 1, point));
+    // The axis' title stands where no post's number does.
+    let (title, anchor) = if count < 6 {
+        (WIDTH - RIGHT, "end")
+    } else {
+        ((LEFT + WIDTH - RIGHT) / 2.0, "middle")
+    };
     view! {
         <svg
             viewBox=format!("0 0 {WIDTH} {HEIGHT}")
@@ -116,9 +122,7 @@ fn picture(points: &[Point]) -> impl IntoView + use<> {
             {dots}
             {first}
             {last}
-            <text class="tick axis" x=(LEFT + WIDTH - RIGHT) / 2.0 y=HEIGHT - 6.0 text-anchor="middle">
-                "rated posts, in order"
-            </text>
+            <text class="tick axis" x=title y=HEIGHT - 6.0 text-anchor=anchor>"rated posts, in order"</text>
         </svg>
     }
 }

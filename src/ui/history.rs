@@ -20,7 +20,7 @@ pub fn History() -> impl IntoView {
             <ol class="posts" reversed>
                 <For
                     each=move || posts.get().into_iter().rev()
-                    key=|post| (post.id, post.ratings.complete().map(|r| Metric::ALL.map(|m| r.get(m).count())), post.lesson.is_some())
+                    key=|post| (post.id, Metric::ALL.map(|metric| post.ratings.get(metric)), post.lesson.is_some())
                     let:post
                 >
                     <Entry post weights />
