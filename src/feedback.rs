@@ -34,12 +34,7 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [
-        Self::Relevance,
-        Self::Clarity,
-        Self::Originality,
-        Self::Engagement,
-    ];
+    pub const ALL: [Self; 4] = [Self::Relevance, Self::Clarity, Self::Originality, Self::Engagement];
 
     /// The name on the page.
     #[must_use]

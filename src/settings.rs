@@ -45,7 +45,11 @@ impl Sampling {
     pub fn clamped(self) -> Self {
         let fallback = Self::default();
         let bounded = |value: f64, low: f64, high: f64, default: f64| {
-            if value.is_nan() { default } else { value.clamp(low, high) }
+            if value.is_nan() {
+                default
+            } else {
+                value.clamp(low, high)
+            }
         };
         Self {
             temperature: bounded(self.temperature, 0.0, 5.0, fallback.temperature),
@@ -90,6 +94,10 @@ impl Objective {
 }
 
 /// Which of a block's four matrices carry a LoRA pair.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent matrices, each adapted or not"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Targets {
@@ -165,8 +173,8 @@ impl Default for Teaching {
         Self {
             objective: Objective::default(),
             steps: 4,
-            learning_rate: 1.5e-3,
-            kl_weight: 0.05,
+            learning_rate: 1e-3,
+            kl_weight: 0.1,
             lora: Lora::default(),
         }
     }
@@ -178,7 +186,11 @@ impl Teaching {
     pub fn clamped(self) -> Self {
         let fallback = Self::default();
         let bounded = |value: f64, low: f64, high: f64, default: f64| {
-            if value.is_nan() { default } else { value.clamp(low, high) }
+            if value.is_nan() {
+                default
+            } else {
+                value.clamp(low, high)
+            }
         };
         let targets = self.lora.targets;
         let any = targets.attention_in || targets.attention_out || targets.mlp_in || targets.mlp_out;

@@ -25,9 +25,18 @@ impl Cache {
         let shape = (batch, config.n_head, capacity, config.head_dim());
         let zeros = || Tensor::zeros(shape, DType::F32, &Device::Cpu);
         let layers = (0..config.n_layer)
-            .map(|_| Ok(LayerCache { k: zeros()?, v: zeros()? }))
+            .map(|_| {
+                Ok(LayerCache {
+                    k: zeros()?,
+                    v: zeros()?,
+                })
+            })
             .collect::<Result<_>>()?;
-        Ok(Self { layers, len: 0, capacity })
+        Ok(Self {
+            layers,
+            len: 0,
+            capacity,
+        })
     }
 
     /// Tokens that are in the cache.

@@ -67,7 +67,10 @@ impl Config {
     pub fn from_json(json: &[u8]) -> Result<Self, Error> {
         let raw: Raw = serde_json::from_slice(json).map_err(|e| Error::Config(e.to_string()))?;
         if let Some(model_type) = raw.model_type.filter(|t| t != "gpt2") {
-            return Err(Error::Unsupported { field: "model_type", value: model_type });
+            return Err(Error::Unsupported {
+                field: "model_type",
+                value: model_type,
+            });
         }
         if raw.scale_attn_by_inverse_layer_idx {
             return Err(Error::Unsupported {
@@ -76,7 +79,10 @@ impl Config {
             });
         }
         if raw.scale_attn_weights == Some(false) {
-            return Err(Error::Unsupported { field: "scale_attn_weights", value: "false".into() });
+            return Err(Error::Unsupported {
+                field: "scale_attn_weights",
+                value: "false".into(),
+            });
         }
         let n_embd = raw.n_embd.unwrap_or(768);
         let config = Self {
@@ -124,7 +130,10 @@ impl Config {
         ];
         for (field, value, most) in sizes {
             if value == 0 || value > most {
-                return Err(Error::Unsupported { field, value: value.to_string() });
+                return Err(Error::Unsupported {
+                    field,
+                    value: value.to_string(),
+                });
             }
         }
         if !self.n_embd.is_multiple_of(self.n_head) {

@@ -37,7 +37,9 @@ impl Gpt2 {
         let untied = weights.untied_head(&[v, n])?;
         Ok(Self {
             wpe: weights.get("wpe.weight", &[config.n_positions, n])?,
-            h: (0..config.n_layer).map(|i| Block::new(&config, weights, i)).collect::<std::result::Result<_, _>>()?,
+            h: (0..config.n_layer)
+                .map(|i| Block::new(&config, weights, i))
+                .collect::<std::result::Result<_, _>>()?,
             ln_f: LayerNorm::new(&config, weights, "ln_f")?,
             tied: untied.is_none(),
             lm_head: FrozenLinear::new(untied.unwrap_or_else(|| wte.clone()), None, Orientation::OutIn),
@@ -79,7 +81,11 @@ impl Gpt2 {
             None
         };
         for (layer, block) in self.h.iter().enumerate() {
-            let ctx = Context { layer, mask: mask.as_ref(), adapter };
+            let ctx = Context {
+                layer,
+                mask: mask.as_ref(),
+                adapter,
+            };
             x = block.forward(&x, &ctx, cache.as_deref_mut())?;
         }
         if let Some(cache) = cache {

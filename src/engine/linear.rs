@@ -28,13 +28,20 @@ impl FrozenLinear {
     /// `weight` is `[in, out]` or `[out, in]`, `bias` is `[out]`.
     #[must_use]
     pub const fn new(weight: Tensor, bias: Option<Tensor>, orientation: Orientation) -> Self {
-        Self { weight, bias, orientation }
+        Self {
+            weight,
+            bias,
+            orientation,
+        }
     }
 
     /// `x` is `[n, in]`, contiguous; the result is `[n, out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = if x.track_op() {
-            x.apply_op1(FrozenMatmul { weight: self.weight.clone(), orientation: self.orientation })?
+            x.apply_op1(FrozenMatmul {
+                weight: self.weight.clone(),
+                orientation: self.orientation,
+            })?
         } else {
             x.matmul(&in_out(&self.weight, self.orientation)?)?
         };
@@ -95,7 +102,11 @@ mod tests {
             let y = linear.forward(x.as_tensor()).expect("forward");
             assert_eq!(y.to_vec2::<f32>().expect("y"), [[-2.0, -3.5]]);
             let grads = y.sum_all().expect("sum").backward().expect("backward");
-            let dx = grads.get(x.as_tensor()).expect("x has a gradient").to_vec2::<f32>().expect("dx");
+            let dx = grads
+                .get(x.as_tensor())
+                .expect("x has a gradient")
+                .to_vec2::<f32>()
+                .expect("dx");
             assert_eq!(dx, [[3.0, 7.0, 11.0]]);
             assert!(grads.get(&weight).is_none());
         }

@@ -97,7 +97,9 @@ impl Adapter {
     /// An adapter that changes nothing yet.
     pub fn fresh(config: &Config, lora: Lora, seed: u64) -> Result<Self> {
         let mut rng = StdRng::seed_from_u64(seed);
-        Self::build(config, lora, |_, site| Pair::fresh(lora.rank, site.dims(config), &mut rng))
+        Self::build(config, lora, |_, site| {
+            Pair::fresh(lora.rank, site.dims(config), &mut rng)
+        })
     }
 
     /// An adapter whose pairs come from `pair(layer, site)`, asked for every targeted matrix.
@@ -120,11 +122,16 @@ impl Adapter {
     }
 
     /// The same adapter with every tensor replaced.
+    #[must_use]
     pub fn map(&self, mut f: impl FnMut(&Tensor) -> Tensor) -> Self {
         let pairs = self
             .pairs
             .iter()
-            .map(|sites| sites.each_ref().map(|pair| pair.as_ref().map(|p| Pair { a: f(&p.a), b: f(&p.b) })))
+            .map(|sites| {
+                sites
+                    .each_ref()
+                    .map(|pair| pair.as_ref().map(|p| Pair { a: f(&p.a), b: f(&p.b) }))
+            })
             .collect();
         Self { lora: self.lora, pairs }
     }
@@ -147,14 +154,16 @@ impl Adapter {
     /// Every tensor under its PEFT name, in a fixed order.
     pub fn tensors(&self) -> impl Iterator<Item = (String, &Tensor)> {
         self.pairs.iter().enumerate().flat_map(|(layer, sites)| {
-            sites.iter().zip(Site::ALL).filter_map(move |(pair, site)| Some((layer, site, pair.as_ref()?))).flat_map(
-                |(layer, site, pair)| {
+            sites
+                .iter()
+                .zip(Site::ALL)
+                .filter_map(move |(pair, site)| Some((layer, site, pair.as_ref()?)))
+                .flat_map(|(layer, site, pair)| {
                     [
                         (peft_name(layer, site, "lora_A"), &pair.a),
                         (peft_name(layer, site, "lora_B"), &pair.b),
                     ]
-                },
-            )
+                })
         })
     }
 }

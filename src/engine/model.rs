@@ -29,7 +29,10 @@ pub struct Card {
 
 impl Default for Card {
     fn default() -> Self {
-        Self { name: "GPT-2".into(), prompt_format: PLACE.into() }
+        Self {
+            name: "GPT-2".into(),
+            prompt_format: PLACE.into(),
+        }
     }
 }
 
@@ -70,7 +73,13 @@ impl Model {
         fingerprint.add(format!("{config:?}").as_bytes());
         weights.fingerprint(&mut fingerprint);
         let gpt2 = Gpt2::new(config, &weights)?;
-        Ok(Self { parameters: gpt2.parameters(), gpt2, tokenizer, card, id: fingerprint.hex() })
+        Ok(Self {
+            parameters: gpt2.parameters(),
+            gpt2,
+            tokenizer,
+            card,
+            id: fingerprint.hex(),
+        })
     }
 
     /// The network.
@@ -124,6 +133,9 @@ impl Model {
         let mut middle = self.tokenizer.encode(prompt)?;
         let excess = (before.len() + middle.len() + after.len()).saturating_sub(room);
         middle.drain(..excess.min(middle.len() - 1));
-        Ok(Prompt { ids: [before, middle, after].concat(), cut: excess > 0 })
+        Ok(Prompt {
+            ids: [before, middle, after].concat(),
+            cut: excess > 0,
+        })
     }
 }

@@ -36,9 +36,14 @@ impl Sampler {
         let draw = if sampling.temperature < COLDEST {
             Draw::ArgMax
         } else {
-            Draw::All { temperature: sampling.temperature }
+            Draw::All {
+                temperature: sampling.temperature,
+            }
         };
-        Self { sampling, processor: LogitsProcessor::from_sampling(sampling.seed, draw) }
+        Self {
+            sampling,
+            processor: LogitsProcessor::from_sampling(sampling.seed, draw),
+        }
     }
 
     /// Draws a token from `logits` `[v]`; `context` is every token so far, the prompt's included.
@@ -66,7 +71,9 @@ impl Sampler {
         let mut probs = ops::softmax(&(penalised / self.sampling.temperature)?, D::Minus1)?.to_vec1::<f32>()?;
         filter(&mut probs, &self.sampling);
         let sum: f32 = probs.iter().sum();
-        probs.iter_mut().for_each(|p| *p /= sum);
+        for p in &mut probs {
+            *p /= sum;
+        }
         Ok(probs)
     }
 
@@ -82,7 +89,11 @@ impl Sampler {
 /// Sets to 0 what top-k, top-p and min-p exclude. The rest is left as it is, not normalised.
 fn filter(probs: &mut [f32], sampling: &Sampling) {
     let all = probs.len();
-    let top_k = if sampling.top_k == 0 { all } else { sampling.top_k.min(all) };
+    let top_k = if sampling.top_k == 0 {
+        all
+    } else {
+        sampling.top_k.min(all)
+    };
     if top_k == all && sampling.top_p >= 1.0 {
         return keep_min_p(probs, sampling.min_p);
     }
@@ -95,7 +106,9 @@ fn filter(probs: &mut [f32], sampling: &Sampling) {
     order.sort_unstable_by(likelier);
     let kept = &order[..nucleus(probs, &order, sampling.top_p)];
     let mut keep = vec![false; all];
-    kept.iter().for_each(|i| keep[*i] = true);
+    for i in kept {
+        keep[*i] = true;
+    }
     for (p, keep) in probs.iter_mut().zip(keep) {
         if !keep {
             *p = 0.0;

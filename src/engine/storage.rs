@@ -17,5 +17,8 @@ pub fn into_cpu(tensor: &Tensor) -> Result<(CpuStorage, Shape)> {
     let Storage::Cpu(storage) = &*storage else {
         bail!("a tensor on the CPU is needed");
     };
-    Ok((CpuStorage::F32(f32_slice(storage, layout)?.to_vec()), layout.shape().clone()))
+    Ok((
+        CpuStorage::F32(f32_slice(storage, layout)?.to_vec()),
+        layout.shape().clone(),
+    ))
 }

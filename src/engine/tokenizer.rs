@@ -16,10 +16,17 @@ impl Tokenizer {
         const MOST_PADDING: usize = 128;
         let inner = tokenizers::Tokenizer::from_bytes(json).map_err(|e| Error::Tokenizer(e.to_string()))?;
         let entries = inner.get_vocab_size(true);
-        let largest = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+        let largest = inner
+            .get_vocab(true)
+            .into_values()
+            .max()
+            .map_or(0, |id| id as usize + 1);
         let rows = config.vocab_size;
         if entries.max(largest) > rows || entries + MOST_PADDING <= rows {
-            return Err(Error::Vocabulary { tokenizer: entries, model: rows });
+            return Err(Error::Vocabulary {
+                tokenizer: entries,
+                model: rows,
+            });
         }
         let end_of_text = config.eos_token_id.or_else(|| inner.token_to_id("<|endoftext|>"));
         Ok(Self { inner, end_of_text })
@@ -27,13 +34,18 @@ impl Tokenizer {
 
     /// The ids of a text; special tokens written in it are recognised.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|e| Error::Tokenizer(e.to_string()))?;
+        let encoding = self
+            .inner
+            .encode_fast(text, false)
+            .map_err(|e| Error::Tokenizer(e.to_string()))?;
         Ok(encoding.get_ids().to_vec())
     }
 
     /// The text of ids, without special tokens. A character whose bytes are incomplete becomes U+FFFD.
     pub fn decode(&self, ids: &[u32]) -> Result<String, Error> {
-        self.inner.decode(ids, true).map_err(|e| Error::Tokenizer(e.to_string()))
+        self.inner
+            .decode(ids, true)
+            .map_err(|e| Error::Tokenizer(e.to_string()))
     }
 
     /// The token that ends a text.

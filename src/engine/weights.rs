@@ -23,7 +23,11 @@ impl<'a> Weights<'a> {
     pub fn parse(bytes: &'a [u8], config: &Config) -> Result<Self, Error> {
         let file = SafeTensors::deserialize(bytes).map_err(|e| Error::Weights(e.to_string()))?;
         let names: HashSet<String> = file.names().into_iter().map(ToOwned::to_owned).collect();
-        let prefix = if names.contains("wte.weight") { "" } else { "transformer." };
+        let prefix = if names.contains("wte.weight") {
+            ""
+        } else {
+            "transformer."
+        };
         let beyond = format!("{prefix}h.{}.", config.n_layer);
         if let Some(extra) = names.iter().filter(|n| n.starts_with(&beyond)).min() {
             return Err(Error::ExtraLayer(extra.clone()));
@@ -59,7 +63,10 @@ impl<'a> Weights<'a> {
     }
 
     fn read(&self, name: &str, expected: &[usize]) -> Result<Tensor, Error> {
-        let view = self.file.tensor(name).map_err(|_e| Error::MissingTensor(name.to_owned()))?;
+        let view = self
+            .file
+            .tensor(name)
+            .map_err(|_e| Error::MissingTensor(name.to_owned()))?;
         if view.shape() != expected {
             return Err(Error::WrongShape {
                 name: name.to_owned(),
@@ -67,7 +74,11 @@ impl<'a> Weights<'a> {
                 found: view.shape().to_vec(),
             });
         }
-        let tensor = if view.dtype() == Dtype::I8 { self.dequantise(name, &view)? } else { to_f32(name, &view)? };
+        let tensor = if view.dtype() == Dtype::I8 {
+            self.dequantise(name, &view)?
+        } else {
+            to_f32(name, &view)?
+        };
         all_finite(name, &tensor)?;
         Ok(tensor)
     }
@@ -75,7 +86,10 @@ impl<'a> Weights<'a> {
     /// `q · scale`
     fn dequantise(&self, name: &str, view: &TensorView) -> Result<Tensor, Error> {
         let scale_name = format!("{name}.scale");
-        let scale = self.file.tensor(&scale_name).map_err(|_e| Error::MissingTensor(scale_name.clone()))?;
+        let scale = self
+            .file
+            .tensor(&scale_name)
+            .map_err(|_e| Error::MissingTensor(scale_name.clone()))?;
         let scale_f32 = to_f32(&scale_name, &scale)?;
         let q: Vec<f32> = view.data().iter().map(|byte| f32::from(byte.cast_signed())).collect();
         let q = Tensor::from_vec(q, view.shape(), &Device::Cpu)?;
@@ -85,16 +99,29 @@ impl<'a> Weights<'a> {
             found: scale.shape().to_vec(),
         };
         let value = q.broadcast_mul(&scale_f32).map_err(|_e| wrong_shape())?;
-        if value.dims() == view.shape() { Ok(value) } else { Err(wrong_shape()) }
+        if value.dims() == view.shape() {
+            Ok(value)
+        } else {
+            Err(wrong_shape())
+        }
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "safetensors knows two dozen number types; three of them hold weights"
+)]
 fn to_f32(name: &str, view: &TensorView) -> Result<Tensor, Error> {
     let dtype = match view.dtype() {
         Dtype::F32 => DType::F32,
         Dtype::F16 => DType::F16,
         Dtype::BF16 => DType::BF16,
-        other => return Err(Error::WrongDtype { name: name.to_owned(), dtype: format!("{other:?}") }),
+        other => {
+            return Err(Error::WrongDtype {
+                name: name.to_owned(),
+                dtype: format!("{other:?}"),
+            });
+        }
     };
     let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
     Ok(tensor.to_dtype(DType::F32)?)
@@ -104,7 +131,11 @@ fn to_f32(name: &str, view: &TensorView) -> Result<Tensor, Error> {
 fn all_finite(name: &str, tensor: &Tensor) -> Result<(), Error> {
     let largest = tensor.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()?;
     let sum = tensor.sum_all()?.to_scalar::<f32>()?;
-    if largest.is_finite() && !sum.is_nan() { Ok(()) } else { Err(Error::NotFinite(name.to_owned())) }
+    if largest.is_finite() && !sum.is_nan() {
+        Ok(())
+    } else {
+        Err(Error::NotFinite(name.to_owned()))
+    }
 }
 
 /// FNV-1a, 64 bits: names a model, protects nothing.

@@ -35,11 +35,21 @@ impl Learner {
             Ok(var.into_inner())
         };
         let mut tensors = adapter.tensors().map(|(_, tensor)| tensor);
-        let mut next = || tensors.next().ok_or_else(|| Error::Snapshot("a LoRA matrix is missing".into()));
+        let mut next = || {
+            tensors
+                .next()
+                .ok_or_else(|| Error::Snapshot("a LoRA matrix is missing".into()))
+        };
         let trainable = Adapter::build(config, *adapter.lora(), |_, _| {
-            Ok::<_, Error>(Pair { a: variable(next()?)?, b: variable(next()?)? })
+            Ok::<_, Error>(Pair {
+                a: variable(next()?)?,
+                b: variable(next()?)?,
+            })
         })?;
-        let params = ParamsAdamW { weight_decay: 0.0, ..ParamsAdamW::default() };
+        let params = ParamsAdamW {
+            weight_decay: 0.0,
+            ..ParamsAdamW::default()
+        };
         Ok(Self {
             adapter: trainable.map(candle_core::Tensor::detach),
             trainable,

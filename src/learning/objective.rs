@@ -30,7 +30,11 @@ pub fn coefficient(objective: Objective, reward: Reward, baseline: f64, ratio: f
         Objective::RewardWeighted => reward.get(),
         Objective::Advantage => {
             let advantage = (reward.get() - baseline).clamp(-1.0, 1.0);
-            if advantage >= 0.0 { advantage } else { NEGATIVE_DAMPING * advantage * ratio.min(1.0) }
+            if advantage >= 0.0 {
+                advantage
+            } else {
+                NEGATIVE_DAMPING * advantage * ratio.min(1.0)
+            }
         }
     }
 }
@@ -84,7 +88,10 @@ mod tests {
         assert!(coefficient(Objective::Advantage, reward(1), 0.5, 1.0) < 0.0);
         let first = coefficient(Objective::Advantage, reward(1), 0.5, 1.0);
         let later = coefficient(Objective::Advantage, reward(1), 0.5, 0.01);
-        assert!(later.abs() < 0.02 * first.abs(), "a post that is unlikely already is not pushed further");
+        assert!(
+            later.abs() < 0.02 * first.abs(),
+            "a post that is unlikely already is not pushed further"
+        );
     }
 
     #[test]

@@ -66,7 +66,13 @@ impl AdamW {
     /// One step with every gradient multiplied by `scale`: 1, or less where the gradient is clipped.
     pub fn scaled_step(&mut self, grads: &GradStore, scale: f64) -> Result<()> {
         self.step += 1;
-        let ParamsAdamW { lr, beta1, beta2, eps, weight_decay } = self.params;
+        let ParamsAdamW {
+            lr,
+            beta1,
+            beta2,
+            eps,
+            weight_decay,
+        } = self.params;
         let m_correction = 1.0 - beta1.powi(self.step as i32);
         let v_correction = 1.0 - beta2.powi(self.step as i32);
         for slot in &mut self.slots {
@@ -89,7 +95,13 @@ impl Optimizer for AdamW {
     fn new(vars: Vec<Var>, params: ParamsAdamW) -> Result<Self> {
         let slots = vars
             .into_iter()
-            .map(|var| Ok(Slot { m: var.zeros_like()?.detach(), v: var.zeros_like()?.detach(), var }))
+            .map(|var| {
+                Ok(Slot {
+                    m: var.zeros_like()?.detach(),
+                    v: var.zeros_like()?.detach(),
+                    var,
+                })
+            })
             .collect::<Result<_>>()?;
         Ok(Self { params, step: 0, slots })
     }

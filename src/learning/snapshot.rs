@@ -51,13 +51,24 @@ impl Snapshot {
     }
 
     pub(super) fn take(adapter: &Adapter, optimizer: &AdamW, baseline: &Baseline) -> Result<Self, Error> {
-        let header = Header { lora: *adapter.lora(), steps: optimizer.steps(), baseline: *baseline };
+        let header = Header {
+            lora: *adapter.lora(),
+            steps: optimizer.steps(),
+            baseline: *baseline,
+        };
         let header = serde_json::to_string(&header).map_err(|e| Error::Snapshot(e.to_string()))?;
         // One entry alone: a map of several would be written in a random order, and equal learners have equal bytes.
         let metadata = HashMap::from([(HEADER.to_owned(), header)]);
-        let tensors = adapter.tensors().zip(optimizer.slots()).flat_map(|((name, tensor), slot)| {
-            [(m_name(&name), slot.m.clone()), (v_name(&name), slot.v.clone()), (name, tensor.clone())]
-        });
+        let tensors = adapter
+            .tensors()
+            .zip(optimizer.slots())
+            .flat_map(|((name, tensor), slot)| {
+                [
+                    (m_name(&name), slot.m.clone()),
+                    (v_name(&name), slot.v.clone()),
+                    (name, tensor.clone()),
+                ]
+            });
         let tensors: Vec<(String, Tensor)> = tensors.collect();
         let bytes = safetensors::serialize(tensors.iter().map(|(n, t)| (n, t)), Some(metadata));
         Ok(Self(bytes.map_err(|e| Error::Snapshot(e.to_string()))?))
@@ -128,7 +139,15 @@ fn v_name(name: &str) -> String {
 fn read(file: &SafeTensors, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
     let view = file.tensor(name).map_err(|e| Error::Snapshot(format!("{name}: {e}")))?;
     if view.shape() != shape || view.dtype() != safetensors::Dtype::F32 {
-        return Err(Error::Snapshot(format!("{name} has the shape {:?} instead of {shape:?}", view.shape())));
+        return Err(Error::Snapshot(format!(
+            "{name} has the shape {:?} instead of {shape:?}",
+            view.shape()
+        )));
     }
-    Ok(Tensor::from_raw_buffer(view.data(), candle_core::DType::F32, shape, &Device::Cpu)?)
+    Ok(Tensor::from_raw_buffer(
+        view.data(),
+        candle_core::DType::F32,
+        shape,
+        &Device::Cpu,
+    )?)
 }

@@ -10,8 +10,14 @@ use fledge::settings::{Lora, Targets, Teaching};
 use crate::fixtures::{Reference, assert_within, model, values};
 
 fn logits(model: &Model, ids: &[u32], adapter: Option<&Adapter>) -> Tensor {
-    let ids = Tensor::new(ids, &Device::Cpu).and_then(|t| t.unsqueeze(0)).expect("ids");
-    let hidden = model.gpt2().hidden(&ids, None, adapter).and_then(|h| h.squeeze(0)).expect("hidden");
+    let ids = Tensor::new(ids, &Device::Cpu)
+        .and_then(|t| t.unsqueeze(0))
+        .expect("ids");
+    let hidden = model
+        .gpt2()
+        .hidden(&ids, None, adapter)
+        .and_then(|h| h.squeeze(0))
+        .expect("hidden");
     model.gpt2().logits(&hidden).expect("logits")
 }
 
@@ -20,7 +26,10 @@ fn a_fresh_adapter_changes_nothing() {
     let (reference, model) = (Reference::load(), model("tiny-gpt2"));
     let ids = reference.ids("tiny/ids");
     let fresh = Adapter::fresh(model.config(), Lora::default(), 7).expect("adapter");
-    assert_eq!(values(&logits(&model, &ids, Some(&fresh))), values(&logits(&model, &ids, None)));
+    assert_eq!(
+        values(&logits(&model, &ids, Some(&fresh))),
+        values(&logits(&model, &ids, None))
+    );
 }
 
 #[test]
@@ -43,7 +52,10 @@ fn every_b_moves_after_one_step_and_the_base_does_not() {
     let mut learner = Learner::new(&model, Lora::default(), 7).expect("learner");
     let reward = Weights::default().reward(&Ratings::all(Stars::FIVE));
     let completion = reference.completion("tiny");
-    let teaching = Teaching { steps: 1, ..Teaching::default() };
+    let teaching = Teaching {
+        steps: 1,
+        ..Teaching::default()
+    };
     let mut lesson = Lesson::begin(&learner, &model, &completion, reward, &teaching).expect("lesson");
     lesson.step(&mut learner, &model).expect("step");
     let mut moved = 0;
@@ -59,18 +71,40 @@ fn every_b_moves_after_one_step_and_the_base_does_not() {
 #[test]
 fn only_the_targeted_matrices_are_adapted() {
     let model = model("tiny-gpt2");
-    let targets = Targets { attention_in: true, attention_out: false, mlp_in: false, mlp_out: true };
-    let lora = Lora { rank: 3, alpha: 5.0, targets };
+    let targets = Targets {
+        attention_in: true,
+        attention_out: false,
+        mlp_in: false,
+        mlp_out: true,
+    };
+    let lora = Lora {
+        rank: 3,
+        alpha: 5.0,
+        targets,
+    };
     let learner = Learner::new(&model, lora, 1).expect("learner");
     let names: Vec<String> = learner.adapter().tensors().map(|(name, _)| name).collect();
     assert_eq!(names.len(), 2 * 2 * model.config().n_layer);
-    assert!(names.iter().all(|n| n.contains("attn.c_attn") || n.contains("mlp.c_proj")), "{names:?}");
+    assert!(
+        names
+            .iter()
+            .all(|n| n.contains("attn.c_attn") || n.contains("mlp.c_proj")),
+        "{names:?}"
+    );
 }
 
 #[test]
 fn a_learner_comes_back_from_its_bytes() {
     let (reference, model) = (Reference::load(), model("tiny-gpt2"));
-    let mut learner = Learner::new(&model, Lora { rank: 4, ..Lora::default() }, 7).expect("learner");
+    let mut learner = Learner::new(
+        &model,
+        Lora {
+            rank: 4,
+            ..Lora::default()
+        },
+        7,
+    )
+    .expect("learner");
     teach(&mut learner, &model, &reference);
     let snapshot = learner.snapshot().expect("snapshot");
     let kept = Snapshot::from_bytes(snapshot.as_bytes().to_vec());
@@ -79,7 +113,10 @@ fn a_learner_comes_back_from_its_bytes() {
     // Moments and step count came along: the next lesson is the same one, bit for bit.
     teach(&mut learner, &model, &reference);
     teach(&mut restored, &model, &reference);
-    assert_eq!(restored.snapshot().expect("snapshot"), learner.snapshot().expect("snapshot"));
+    assert_eq!(
+        restored.snapshot().expect("snapshot"),
+        learner.snapshot().expect("snapshot")
+    );
     // And back again.
     learner.restore(&snapshot).expect("restore");
     assert_eq!(learner.snapshot().expect("snapshot"), snapshot);
@@ -88,12 +125,32 @@ fn a_learner_comes_back_from_its_bytes() {
 #[test]
 fn damaged_snapshots_are_refused_and_change_nothing() {
     let (reference, model) = (Reference::load(), model("tiny-gpt2"));
-    let mut learner = Learner::new(&model, Lora { rank: 4, ..Lora::default() }, 7).expect("learner");
+    let mut learner = Learner::new(
+        &model,
+        Lora {
+            rank: 4,
+            ..Lora::default()
+        },
+        7,
+    )
+    .expect("learner");
     teach(&mut learner, &model, &reference);
     let before = learner.snapshot().expect("snapshot");
-    let other = Learner::new(&model, Lora { rank: 2, ..Lora::default() }, 7).expect("learner");
+    let other = Learner::new(
+        &model,
+        Lora {
+            rank: 2,
+            ..Lora::default()
+        },
+        7,
+    )
+    .expect("learner");
     let cut = Snapshot::from_bytes(before.as_bytes()[..before.as_bytes().len() / 2].to_vec());
-    for bad in [cut, Snapshot::from_bytes(b"nothing".to_vec()), other.snapshot().expect("snapshot")] {
+    for bad in [
+        cut,
+        Snapshot::from_bytes(b"nothing".to_vec()),
+        other.snapshot().expect("snapshot"),
+    ] {
         assert!(learner.restore(&bad).is_err());
         assert_eq!(learner.snapshot().expect("snapshot"), before);
     }

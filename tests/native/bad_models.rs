@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use fledge::engine::{Model, ModelFiles};
-use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 
 use crate::fixtures::{file, files, model};
 
@@ -16,7 +16,12 @@ fn with_tensors(change: impl FnOnce(&mut Tensors)) -> ModelFiles {
     let parsed = SafeTensors::deserialize(&files.weights).expect("safetensors");
     let mut tensors: Tensors = parsed
         .iter()
-        .map(|(name, view)| (name.to_owned(), (view.dtype(), view.shape().to_vec(), view.data().to_vec())))
+        .map(|(name, view)| {
+            (
+                name.to_owned(),
+                (view.dtype(), view.shape().to_vec(), view.data().to_vec()),
+            )
+        })
         .collect();
     change(&mut tensors);
     let views = tensors
@@ -28,7 +33,9 @@ fn with_tensors(change: impl FnOnce(&mut Tensors)) -> ModelFiles {
 
 #[track_caller]
 fn expect_refusal(files: &ModelFiles, words: &[&str]) {
-    let Err(error) = Model::load(files) else { panic!("accepted, although {words:?}") };
+    let Err(error) = Model::load(files) else {
+        panic!("accepted, although {words:?}")
+    };
     let sentence = error.to_string();
     for word in words {
         assert!(sentence.contains(word), "{sentence:?} does not say {word:?}");
@@ -51,7 +58,8 @@ fn a_wrong_shape() {
 #[test]
 fn nan_and_infinity() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let files = with_tensors(|t| t.get_mut(MATRIX).expect("matrix").2[40..44].copy_from_slice(&value.to_le_bytes()));
+        let files =
+            with_tensors(|t| t.get_mut(MATRIX).expect("matrix").2[40..44].copy_from_slice(&value.to_le_bytes()));
         expect_refusal(&files, &[MATRIX, "not numbers"]);
     }
 }
@@ -85,9 +93,27 @@ fn truncated_weights() {
 #[test]
 fn a_page_instead_of_a_file() {
     let page = || b"<!doctype html><title>Not found</title>".to_vec();
-    expect_refusal(&ModelFiles { config: page(), ..files("tiny-gpt2") }, &["config.json"]);
-    expect_refusal(&ModelFiles { tokenizer: page(), ..files("tiny-gpt2") }, &["tokenizer.json"]);
-    expect_refusal(&ModelFiles { weights: page(), ..files("tiny-gpt2") }, &["model.safetensors"]);
+    expect_refusal(
+        &ModelFiles {
+            config: page(),
+            ..files("tiny-gpt2")
+        },
+        &["config.json"],
+    );
+    expect_refusal(
+        &ModelFiles {
+            tokenizer: page(),
+            ..files("tiny-gpt2")
+        },
+        &["tokenizer.json"],
+    );
+    expect_refusal(
+        &ModelFiles {
+            weights: page(),
+            ..files("tiny-gpt2")
+        },
+        &["model.safetensors"],
+    );
     let mut with_bad_card = files("tiny-gpt2");
     with_bad_card.card = Some(br#"{"prompt_format":"no place"}"#.to_vec());
     expect_refusal(&with_bad_card, &["fledge.json", "{prompt}"]);
@@ -97,9 +123,13 @@ fn a_page_instead_of_a_file() {
 fn a_tokenizer_of_another_model() {
     let mut larger_model = files("tiny-gpt2");
     let config = String::from_utf8(larger_model.config).expect("utf-8");
-    larger_model.config = config.replace("\"vocab_size\": 300", "\"vocab_size\": 200").into_bytes();
+    larger_model.config = config
+        .replace("\"vocab_size\": 300", "\"vocab_size\": 200")
+        .into_bytes();
     expect_refusal(&larger_model, &["tokenizer", "300", "200"]);
-    larger_model.config = config.replace("\"vocab_size\": 300", "\"vocab_size\": 8192").into_bytes();
+    larger_model.config = config
+        .replace("\"vocab_size\": 300", "\"vocab_size\": 8192")
+        .into_bytes();
     expect_refusal(&larger_model, &["tokenizer", "300", "8192"]);
 }
 
@@ -117,7 +147,9 @@ fn more_or_fewer_layers_than_the_config_says() {
 fn another_architecture() {
     let mut files = files("tiny-gpt2");
     let config = String::from_utf8(files.config).expect("utf-8");
-    files.config = config.replace("\"model_type\": \"gpt2\"", "\"model_type\": \"llama\"").into_bytes();
+    files.config = config
+        .replace("\"model_type\": \"gpt2\"", "\"model_type\": \"llama\"")
+        .into_bytes();
     expect_refusal(&files, &["llama"]);
 }
 

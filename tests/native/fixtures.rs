@@ -48,7 +48,13 @@ pub fn embedded() -> Model {
 
 /// Greedy, with nothing filtered.
 pub fn greedy(length: usize) -> Sampling {
-    Sampling { temperature: 0.0, top_p: 1.0, repetition_penalty: 1.0, length, ..Sampling::default() }
+    Sampling {
+        temperature: 0.0,
+        top_p: 1.0,
+        repetition_penalty: 1.0,
+        length,
+        ..Sampling::default()
+    }
 }
 
 /// `reference.safetensors` and `reference.json`.
@@ -61,7 +67,10 @@ pub struct Reference {
 impl Reference {
     pub fn load() -> Self {
         let json = serde_json::from_slice(&file("reference.json")).expect("reference.json");
-        Self { bytes: file("reference.safetensors"), json }
+        Self {
+            bytes: file("reference.safetensors"),
+            json,
+        }
     }
 
     /// An f32 tensor.
@@ -78,15 +87,24 @@ impl Reference {
         let file = SafeTensors::deserialize(&self.bytes).expect("reference.safetensors");
         let view = file.tensor(key).unwrap_or_else(|e| panic!("{key}: {e}"));
         let chunks = view.data().chunks_exact(8);
-        chunks.map(|c| u32::try_from(i64::from_le_bytes(c.try_into().expect("8 bytes"))).expect("an id")).collect()
+        chunks
+            .map(|c| u32::try_from(i64::from_le_bytes(c.try_into().expect("8 bytes"))).expect("an id"))
+            .collect()
     }
 
     /// The adapter whose matrices stand under `{group}/{peft name}`.
     pub fn adapter(&self, model: &Model, group: &str) -> Adapter {
-        let lora = Lora { rank: 4, alpha: 8.0, ..Lora::default() };
+        let lora = Lora {
+            rank: 4,
+            alpha: 8.0,
+            ..Lora::default()
+        };
         Adapter::build(model.config(), lora, |layer, site| {
             let get = |m| self.tensor(&format!("{group}/{}", fledge::engine::lora::peft_name(layer, site, m)));
-            Ok::<_, std::convert::Infallible>(Pair { a: get("lora_A"), b: get("lora_B") })
+            Ok::<_, std::convert::Infallible>(Pair {
+                a: get("lora_A"),
+                b: get("lora_B"),
+            })
         })
         .expect("infallible")
     }
@@ -117,13 +135,19 @@ pub fn assert_close(what: &str, found: &Tensor, expected: &Tensor, tolerance: f3
     let (found, expected) = (values(found), values(expected));
     let largest = expected.iter().fold(f32::MIN_POSITIVE, |m, x| m.max(x.abs()));
     let difference = found.iter().zip(&expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
-    assert!(difference <= tolerance * largest, "{what}: differs by {difference} where the largest value is {largest}");
+    assert!(
+        difference <= tolerance * largest,
+        "{what}: differs by {difference} where the largest value is {largest}"
+    );
 }
 
 /// The largest difference is at most `tolerance`.
 #[track_caller]
 pub fn assert_within(what: &str, found: &Tensor, expected: &Tensor, tolerance: f32) {
     assert_eq!(found.dims(), expected.dims(), "{what}");
-    let difference = values(found).iter().zip(values(expected)).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+    let difference = values(found)
+        .iter()
+        .zip(values(expected))
+        .fold(0f32, |m, (a, b)| m.max((a - b).abs()));
     assert!(difference <= tolerance, "{what}: differs by {difference}");
 }

@@ -32,19 +32,30 @@ impl Bench {
         let adapter = reference.adapter(&model, &format!("{name}/init"));
         let learner = Learner::from_adapter(model.config(), &adapter).expect("learner");
         let post = TeachingPost::new(&reference.completion(name), model.config().n_positions).expect("post");
-        Self { reference, name, model, learner, post }
+        Self {
+            reference,
+            name,
+            model,
+            learner,
+            post,
+        }
     }
 
     /// Cross-entropy and divergence from the base, scalars.
     fn losses(&self) -> (Tensor, Tensor) {
         let base = self.post.log_probs(&self.model, None).expect("base");
-        let log_probs = self.post.log_probs(&self.model, Some(self.learner.trainable())).expect("policy");
+        let log_probs = self
+            .post
+            .log_probs(&self.model, Some(self.learner.trainable()))
+            .expect("policy");
         let ce = self.post.cross_entropy(&log_probs).expect("ce");
         (ce, divergence(&log_probs, &base).expect("kl"))
     }
 
     fn expected_loss(&self, step: usize, part: &str) -> f64 {
-        self.reference.json["training"][self.name]["losses"][step][part].as_f64().expect("loss")
+        self.reference.json["training"][self.name]["losses"][step][part]
+            .as_f64()
+            .expect("loss")
     }
 
     #[track_caller]
@@ -83,8 +94,18 @@ fn every_gradient_of_every_part_of_the_loss_equals_torch() {
 fn three_steps_of_adamw_equal_torch() {
     for model in MODELS {
         let mut bench = Bench::new(model);
-        let vars = bench.learner.optimizer_mut().slots().iter().map(|slot| slot.var.clone()).collect();
-        let params = ParamsAdamW { lr: 1e-3, weight_decay: 0.01, ..ParamsAdamW::default() };
+        let vars = bench
+            .learner
+            .optimizer_mut()
+            .slots()
+            .iter()
+            .map(|slot| slot.var.clone())
+            .collect();
+        let params = ParamsAdamW {
+            lr: 1e-3,
+            weight_decay: 0.01,
+            ..ParamsAdamW::default()
+        };
         let mut optimizer = AdamW::new(vars, params).expect("optimizer");
         for step in 1..=3 {
             let (ce, kl) = bench.losses();
@@ -105,8 +126,12 @@ fn a_lesson_reports_the_loss_that_torch_computes() {
     // Relevance counts 70 % and gets five stars, clarity 30 % and one: a reward of 0.7.
     let weights = Weights::from([70.0, 30.0, 0.0, 0.0]);
     let reward = weights.reward(&Ratings::all(Stars::FIVE).with(Metric::Clarity, Stars::ONE));
-    let teaching =
-        Teaching { objective: Objective::RewardWeighted, kl_weight: KL, steps: 1, ..Teaching::default() };
+    let teaching = Teaching {
+        objective: Objective::RewardWeighted,
+        kl_weight: KL,
+        steps: 1,
+        ..Teaching::default()
+    };
     let completion = bench.reference.completion("tiny");
     let mut lesson = Lesson::begin(&bench.learner, &bench.model, &completion, reward, &teaching).expect("lesson");
     let report = lesson.step(&mut bench.learner, &bench.model).expect("step");

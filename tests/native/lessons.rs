@@ -9,7 +9,12 @@ use fledge::settings::{Lora, Objective, Sampling, Teaching};
 use crate::fixtures::model;
 
 fn post(model: &Model, seed: u64) -> Completion {
-    let sampling = Sampling { seed, length: 20, repetition_penalty: 1.0, ..Sampling::default() };
+    let sampling = Sampling {
+        seed,
+        length: 20,
+        repetition_penalty: 1.0,
+        ..Sampling::default()
+    };
     let mut generation = Generation::new(model, "A customer who complains", &sampling).expect("generation");
     while generation.next(model, None).expect("token").is_some() {}
     generation.finish(model).expect("post")
@@ -44,7 +49,10 @@ fn a_good_post_becomes_likelier_and_a_bad_one_less_likely() {
         assert_eq!(outcome.log_prob_after > outcome.log_prob_before, rises, "{outcome:?}");
         assert_eq!(reports.len(), Teaching::default().steps);
         assert!(reports.iter().all(|r| r.loss.is_finite() && r.gradient_norm > 0.0));
-        assert!(reports[0].kl.abs() < 1e-6, "the first step starts from the untaught model");
+        assert!(
+            reports[0].kl.abs() < 1e-6,
+            "the first step starts from the untaught model"
+        );
     }
 }
 
@@ -53,7 +61,10 @@ fn the_original_objective_pushes_even_a_poor_post_up() {
     let model = model("tiny-gpt2");
     let completion = post(&model, 3);
     let two = Stars::new(2).expect("stars");
-    let teaching = Teaching { objective: Objective::RewardWeighted, ..Teaching::default() };
+    let teaching = Teaching {
+        objective: Objective::RewardWeighted,
+        ..Teaching::default()
+    };
     let (original, _) = teach(&mut learner(&model), &model, &completion, two, &teaching);
     let (advantage, _) = teach(&mut learner(&model), &model, &completion, two, &Teaching::default());
     assert!(original.log_prob_after > original.log_prob_before);
@@ -65,7 +76,10 @@ fn pushing_down_has_a_floor() {
     let model = model("tiny-gpt2");
     let completion = post(&model, 5);
     let mut learner = learner(&model);
-    let teaching = Teaching { steps: 16, ..Teaching::default() };
+    let teaching = Teaching {
+        steps: 16,
+        ..Teaching::default()
+    };
     let mut last = f64::INFINITY;
     for round in 0..8 {
         let (outcome, _) = teach(&mut learner, &model, &completion, Stars::ONE, &teaching);
@@ -92,18 +106,26 @@ fn the_prompt_carries_no_loss() {
     let lesson = Lesson::begin(&learner, &model, &shorter, reward, &Teaching::default()).expect("lesson");
     let outcome = lesson.finish(&mut learner, &model).expect("outcome");
     let expected = f64::from(completion.log_probs[tail]);
-    assert!((outcome.log_prob_before - expected).abs() < 1e-4, "{outcome:?}, but the last token has {expected}");
+    assert!(
+        (outcome.log_prob_before - expected).abs() < 1e-4,
+        "{outcome:?}, but the last token has {expected}"
+    );
 }
 
 #[test]
 fn a_stopped_lesson_leaves_no_trace() {
     let model = model("tiny-gpt2");
     let mut learner = learner(&model);
-    teach(&mut learner, &model, &post(&model, 1), Stars::FIVE, &Teaching::default());
+    teach(
+        &mut learner,
+        &model,
+        &post(&model, 1),
+        Stars::FIVE,
+        &Teaching::default(),
+    );
     let before = learner.snapshot().expect("snapshot");
     let reward = Weights::default().reward(&Ratings::all(Stars::FIVE));
-    let mut lesson =
-        Lesson::begin(&learner, &model, &post(&model, 2), reward, &Teaching::default()).expect("lesson");
+    let mut lesson = Lesson::begin(&learner, &model, &post(&model, 2), reward, &Teaching::default()).expect("lesson");
     lesson.step(&mut learner, &model).expect("step");
     assert_ne!(learner.snapshot().expect("snapshot"), before);
     drop(lesson);
@@ -114,7 +136,11 @@ fn a_stopped_lesson_leaves_no_trace() {
 #[test]
 fn an_empty_post_teaches_nothing_and_says_so() {
     let model = model("tiny-gpt2");
-    let empty = Completion { ids: Vec::new(), log_probs: Vec::new(), ..post(&model, 1) };
+    let empty = Completion {
+        ids: Vec::new(),
+        log_probs: Vec::new(),
+        ..post(&model, 1)
+    };
     let reward = Weights::default().reward(&Ratings::all(Stars::FIVE));
     let Err(error) = Lesson::begin(&learner(&model), &model, &empty, reward, &Teaching::default()) else {
         panic!("an empty post was accepted");

@@ -10,11 +10,18 @@ use fledge::settings::Sampling;
 use crate::fixtures::{Reference, assert_within, file, greedy, model, values};
 
 const TOLERANCE: f32 = 1e-4;
+/// Enough to tell 1 % from 2 %.
+const DRAWS: usize = 4000;
 
 /// Logits at every position, `[t, v]`, read at once.
 fn logits(gpt2: &Gpt2, ids: &[u32]) -> Tensor {
-    let ids = Tensor::new(ids, &Device::Cpu).and_then(|t| t.unsqueeze(0)).expect("ids");
-    let hidden = gpt2.hidden(&ids, None, None).and_then(|h| h.squeeze(0)).expect("hidden");
+    let ids = Tensor::new(ids, &Device::Cpu)
+        .and_then(|t| t.unsqueeze(0))
+        .expect("ids");
+    let hidden = gpt2
+        .hidden(&ids, None, None)
+        .and_then(|h| h.squeeze(0))
+        .expect("hidden");
     gpt2.logits(&hidden).expect("logits")
 }
 
@@ -24,10 +31,20 @@ fn continuation(gpt2: &Gpt2, ids: &[u32], count: usize, cached: bool) -> Vec<u32
     let mut all = ids.to_vec();
     for _ in 0..count {
         let new = if cached { &all[cache.len()..] } else { &all[..] };
-        let tensor = Tensor::new(new, &Device::Cpu).and_then(|t| t.unsqueeze(0)).expect("ids");
-        let hidden = gpt2.hidden(&tensor, cached.then_some(&mut cache), None).expect("hidden");
-        let last = hidden.narrow(1, new.len() - 1, 1).and_then(|h| h.squeeze(0)).expect("last");
-        let next = gpt2.logits(&last).and_then(|l| l.squeeze(0)?.argmax(0)?.to_scalar()).expect("argmax");
+        let tensor = Tensor::new(new, &Device::Cpu)
+            .and_then(|t| t.unsqueeze(0))
+            .expect("ids");
+        let hidden = gpt2
+            .hidden(&tensor, cached.then_some(&mut cache), None)
+            .expect("hidden");
+        let last = hidden
+            .narrow(1, new.len() - 1, 1)
+            .and_then(|h| h.squeeze(0))
+            .expect("last");
+        let next = gpt2
+            .logits(&last)
+            .and_then(|l| l.squeeze(0)?.argmax(0)?.to_scalar())
+            .expect("argmax");
         all.push(next);
     }
     all.split_off(ids.len())
@@ -64,7 +81,9 @@ fn a_model_of_124m_shape_equals_transformers() {
     let found_argmax: Vec<u32> = all.argmax(1).and_then(|t| t.to_vec1()).expect("argmax");
     assert_eq!(found_argmax, reference.ids("big/argmax"));
     let every_97th: Vec<u32> = (0..50257).step_by(97).collect();
-    let subset = Tensor::new(every_97th, &Device::Cpu).and_then(|i| all.index_select(&i, 1)).expect("subset");
+    let subset = Tensor::new(every_97th, &Device::Cpu)
+        .and_then(|i| all.index_select(&i, 1))
+        .expect("subset");
     assert_within("big", &subset, &reference.tensor("big/logits"), TOLERANCE);
     let expected = reference.ids("big/greedy");
     assert_eq!(continuation(&gpt2, &ids, expected.len(), true), expected);
@@ -81,11 +100,17 @@ fn distributions_equal_hugging_faces_processors() {
     let last = (all.get(context.len() - 1).expect("last") * factor).expect("scaled");
     for (i, settings) in plan["settings"].as_array().expect("settings").iter().enumerate() {
         let sampling: Sampling = serde_json::from_value(settings.clone()).expect("sampling");
-        let found = Sampler::new(sampling).distribution(&last, &context).expect("distribution");
+        let found = Sampler::new(sampling)
+            .distribution(&last, &context)
+            .expect("distribution");
         let expected = values(&reference.tensor(&format!("tiny/sampling/{i}")));
         for (token, (p, q)) in found.iter().zip(&expected).enumerate() {
             assert!((p - q).abs() < TOLERANCE, "{settings}: token {token} has {p}, not {q}");
-            assert_eq!(*p == 0.0, *q == 0.0, "{settings}: token {token} is kept by one of the two only");
+            assert_eq!(
+                *p == 0.0,
+                *q == 0.0,
+                "{settings}: token {token} is kept by one of the two only"
+            );
         }
     }
 }
@@ -94,11 +119,17 @@ fn distributions_equal_hugging_faces_processors() {
 fn draws_follow_the_distribution() {
     let reference = Reference::load();
     let context = reference.ids("tiny/ids");
-    let last = logits(model("tiny-gpt2").gpt2(), &context).get(context.len() - 1).expect("last");
-    let sampling = Sampling { temperature: 0.7, top_k: 6, top_p: 0.95, ..Sampling::default() };
+    let last = logits(model("tiny-gpt2").gpt2(), &context)
+        .get(context.len() - 1)
+        .expect("last");
+    let sampling = Sampling {
+        temperature: 0.7,
+        top_k: 6,
+        top_p: 0.95,
+        ..Sampling::default()
+    };
     let mut sampler = Sampler::new(sampling);
     let expected = sampler.distribution(&last, &context).expect("distribution");
-    const DRAWS: usize = 4000;
     let mut counts = vec![0usize; expected.len()];
     for _ in 0..DRAWS {
         counts[sampler.draw(&last, &context).expect("draw").token as usize] += 1;
@@ -155,8 +186,10 @@ mod big {
             config[key] = value.into();
         }
         let config = Config::from_json(config.to_string().as_bytes()).expect("config");
-        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> =
-            shapes().into_iter().map(|(name, shape)| (name.clone(), shape.clone(), bytes(&name, &shape))).collect();
+        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = shapes()
+            .into_iter()
+            .map(|(name, shape)| (name.clone(), shape.clone(), bytes(&name, &shape)))
+            .collect();
         let views = tensors
             .iter()
             .map(|(name, shape, data)| (name, TensorView::new(Dtype::F32, shape.clone(), data).expect("view")));
@@ -192,16 +225,17 @@ mod big {
     }
 
     fn bytes(name: &str, shape: &[usize]) -> Vec<u8> {
-        let seed = name
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
+        let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+            (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
         let count: usize = shape.iter().product();
-        let is_norm = name.contains("ln_") && name.ends_with(".weight");
+        let (layer, kind) = name.rsplit_once('.').expect("a dotted name");
+        let is_norm = layer.contains("ln_");
         (0..count as u64)
             .flat_map(|i| {
                 let u = (splitmix64(seed.wrapping_add(i)) >> 40) as f32 / 16_777_216.0 - 0.5;
                 let value = match name {
-                    _ if name.ends_with(".bias") => u * 0.04,
+                    _ if kind == "bias" => u * 0.04,
                     _ if is_norm => 1.0 + u * 0.2,
                     "wpe.weight" => u * 0.02,
                     _ => u * 0.08,

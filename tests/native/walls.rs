@@ -12,24 +12,41 @@ const ROOMS: [(&str, &[&str]); 10] = [
     ("learning", &["engine", "feedback", "settings"]),
     ("protocol", &["feedback", "settings"]),
     ("view", &["protocol", "feedback", "settings", "length"]),
-    ("worker", &["protocol", "learning", "engine", "feedback", "settings", "length"]),
+    (
+        "worker",
+        &["protocol", "learning", "engine", "feedback", "settings", "length"],
+    ),
     ("ui", &["protocol", "view", "feedback", "settings", "length"]),
     ("bin", &["worker", "ui"]),
 ];
 
 /// Rooms that build and run without a browser.
-const PLAIN: [&str; 7] = ["settings", "feedback", "length", "engine", "learning", "protocol", "view"];
+const PLAIN: [&str; 7] = [
+    "settings", "feedback", "length", "engine", "learning", "protocol", "view",
+];
 
 /// What ties code to a browser, a clock or a thread.
 const FOREIGN: [&str; 9] = [
-    "web_sys", "js_sys", "wasm_bindgen", "gloo_", "leptos", "idb::", "std::time", "std::thread", "std::fs",
+    "web_sys",
+    "js_sys",
+    "wasm_bindgen",
+    "gloo_",
+    "leptos",
+    "idb::",
+    "std::time",
+    "std::thread",
+    "std::fs",
 ];
 
 #[test]
 fn every_room_stands_above_all_that_it_uses() {
     for (room, allowed) in ROOMS {
         for (path, text) in sources(room) {
-            for other in ROOMS.iter().map(|(name, _)| *name).filter(|name| *name != room && !allowed.contains(name)) {
+            for other in ROOMS
+                .iter()
+                .map(|(name, _)| *name)
+                .filter(|name| *name != room && !allowed.contains(name))
+            {
                 for form in [format!("crate::{other}::"), format!("fledge::{other}::")] {
                     assert!(!code(&text).contains(&form), "{} uses {form}", path.display());
                 }
@@ -55,7 +72,10 @@ fn every_source_file_belongs_to_a_room() {
     for entry in fs::read_dir(source).expect("src") {
         let path = entry.expect("entry").path();
         let name = path.file_stem().and_then(|s| s.to_str()).expect("name").to_owned();
-        assert!(name == "lib" || ROOMS.iter().any(|(room, _)| *room == name), "{name} is in no room");
+        assert!(
+            name == "lib" || ROOMS.iter().any(|(room, _)| *room == name),
+            "{name} is in no room"
+        );
     }
 }
 
@@ -78,5 +98,8 @@ fn sources(room: &str) -> Vec<(PathBuf, String)> {
 
 /// The text without comment lines.
 fn code(text: &str) -> String {
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

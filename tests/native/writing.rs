@@ -16,7 +16,11 @@ fn write(model: &Model, prompt: &str, sampling: &Sampling) -> Completion {
 #[test]
 fn the_same_seed_gives_the_same_post_and_another_seed_another() {
     let model = embedded();
-    let sampling = Sampling { seed: 11, length: 24, ..Sampling::default() };
+    let sampling = Sampling {
+        seed: 11,
+        length: 24,
+        ..Sampling::default()
+    };
     let first = write(&model, "Advice for entrepreneurs", &sampling);
     assert_eq!(first, write(&model, "Advice for entrepreneurs", &sampling));
     let other = write(&model, "Advice for entrepreneurs", &Sampling { seed: 12, ..sampling });
@@ -27,7 +31,11 @@ fn the_same_seed_gives_the_same_post_and_another_seed_another() {
 fn a_post_has_at_most_the_tokens_asked_for() {
     let model = model("tiny-gpt2");
     for length in [1, 7, 20] {
-        let sampling = Sampling { length, temperature: 1.0, ..Sampling::default() };
+        let sampling = Sampling {
+            length,
+            temperature: 1.0,
+            ..Sampling::default()
+        };
         let post = write(&model, "The price", &sampling);
         assert!(post.ids.len() <= length);
         assert!(post.ending.is_some());
@@ -45,8 +53,14 @@ fn no_post_exceeds_280_by_the_weighted_count() {
     let model = embedded();
     let mut full = 0;
     for seed in 0..6 {
-        let sampling =
-            Sampling { temperature: 2.5, top_p: 1.0, seed, length: 128, repetition_penalty: 1.0, ..Sampling::default() };
+        let sampling = Sampling {
+            temperature: 2.5,
+            top_p: 1.0,
+            seed,
+            length: 128,
+            repetition_penalty: 1.0,
+            ..Sampling::default()
+        };
         let post = write(&model, "Pricing", &sampling);
         assert!(length::weighted_length(&post.text) <= length::MAX, "{}", post.text);
         full += usize::from(post.ending == Some(Ending::Full));
@@ -59,12 +73,24 @@ fn unfinished_characters_never_show() {
     // The tiny model is random: its bytes are mostly no whole characters.
     let model = model("tiny-gpt2");
     for seed in 0..20 {
-        let sampling = Sampling { temperature: 1.5, top_p: 1.0, seed, length: 24, ..Sampling::default() };
+        let sampling = Sampling {
+            temperature: 1.5,
+            top_p: 1.0,
+            seed,
+            length: 24,
+            ..Sampling::default()
+        };
         let mut generation = Generation::new(&model, "The price", &sampling).expect("generation");
         while generation.next(&model, None).expect("token").is_some() {
             assert!(!generation.text().ends_with(char::REPLACEMENT_CHARACTER));
         }
-        assert!(!generation.finish(&model).expect("post").text.ends_with(char::REPLACEMENT_CHARACTER));
+        assert!(
+            !generation
+                .finish(&model)
+                .expect("post")
+                .text
+                .ends_with(char::REPLACEMENT_CHARACTER)
+        );
     }
 }
 
@@ -83,7 +109,10 @@ fn a_stopped_post_keeps_what_it_has() {
 #[test]
 fn the_end_of_a_long_prompt_is_kept_and_that_is_said() {
     let model = embedded();
-    let prompt = format!("{} and how to price a coffee", "We talked about many things. ".repeat(80));
+    let prompt = format!(
+        "{} and how to price a coffee",
+        "We talked about many things. ".repeat(80)
+    );
     let generation = Generation::new(&model, &prompt, &Sampling::default()).expect("generation");
     assert!(generation.prompt_cut());
     let post = generation.finish(&model).expect("post");
@@ -108,6 +137,13 @@ fn an_empty_prompt_is_refused() {
 #[test]
 fn log_probs_are_the_models_own() {
     let model = embedded();
-    let post = write(&model, "Customer service", &Sampling { length: 12, ..Sampling::default() });
+    let post = write(
+        &model,
+        "Customer service",
+        &Sampling {
+            length: 12,
+            ..Sampling::default()
+        },
+    );
     assert!(post.log_probs.iter().all(|p| *p <= 0.0 && p.is_finite()));
 }

@@ -1,0 +1,95 @@
+//! Promise: what a person rewards becomes more frequent, on prompts that were never taught. A simulated rater who likes
+//! posts with a question mark and nothing else teaches the embedded model ten times.
+
+use fledge::engine::{Adapter, Completion, Generation, Model};
+use fledge::feedback::{Ratings, Stars, Weights};
+use fledge::learning::{Learner, Lesson};
+use fledge::settings::{Lora, Sampling, Teaching};
+
+use crate::fixtures::embedded;
+
+const TAUGHT: [&str; 10] = [
+    "Advice for entrepreneurs",
+    "How to keep customers",
+    "Pricing a new product",
+    "Hiring the first employee",
+    "Cash flow for small shops",
+    "Leadership in hard times",
+    "Why meetings take so long",
+    "Selling online",
+    "Building a brand",
+    "Working from home",
+];
+
+const HELD_OUT: [&str; 12] = [
+    "Customer service",
+    "How to negotiate",
+    "Learning from failure",
+    "Marketing for a bakery",
+    "Saving time at work",
+    "Starting a business",
+    "Team building",
+    "Social media for small firms",
+    "Raising money",
+    "Managing risk",
+    "Product design",
+    "Writing better e-mails",
+];
+
+fn write(model: &Model, adapter: Option<&Adapter>, prompt: &str, seed: u64) -> Completion {
+    let sampling = Sampling {
+        seed,
+        length: 60,
+        ..Sampling::default()
+    };
+    let mut generation = Generation::new(model, prompt, &sampling).expect("generation");
+    while generation.next(model, adapter).expect("token").is_some() {}
+    generation.finish(model).expect("post")
+}
+
+/// Held-out posts with the trait, and how many of them are different texts.
+fn frequency(model: &Model, adapter: Option<&Adapter>) -> (usize, usize) {
+    let posts: Vec<String> = HELD_OUT
+        .iter()
+        .flat_map(|prompt| (0..2).map(move |seed| write(model, adapter, prompt, 1000 + seed).text))
+        .collect();
+    let distinct: std::collections::HashSet<&String> = posts.iter().collect();
+    (posts.iter().filter(|text| text.contains('?')).count(), distinct.len())
+}
+
+#[test]
+fn ten_lessons_make_a_rewarded_trait_more_frequent() {
+    let model = embedded();
+    let (before, _) = frequency(&model, None);
+    let mut learner = Learner::new(&model, Lora::default(), 1).expect("learner");
+    let mut seed = 0;
+    for prompt in TAUGHT {
+        // A person would look for a post worth teaching; this rater takes the first with the trait out of eight, or none.
+        let post = (0..8).map(|_| {
+            seed += 1;
+            write(&model, Some(learner.adapter()), prompt, seed)
+        });
+        let post = post
+            .reduce(|best, next| if best.text.contains('?') { best } else { next })
+            .expect("eight");
+        let stars = if post.text.contains('?') {
+            Stars::FIVE
+        } else {
+            Stars::ONE
+        };
+        let reward = Weights::default().reward(&Ratings::all(stars));
+        let mut lesson = Lesson::begin(&learner, &model, &post, reward, &Teaching::default()).expect("lesson");
+        while !lesson.done() {
+            lesson.step(&mut learner, &model).expect("step");
+        }
+        lesson.finish(&mut learner, &model).expect("outcome");
+    }
+    let (after, distinct) = frequency(&model, Some(learner.adapter()));
+    let total = 2 * HELD_OUT.len();
+    println!("{before} of {total} held-out posts had a question mark, {after} have now");
+    assert!(after >= before + 4, "{before} of {total} before, {after} after");
+    assert!(
+        distinct >= total - 2,
+        "the posts have become alike: {distinct} different ones of {total}"
+    );
+}
