@@ -64,7 +64,7 @@ pub fn SamplingFold() -> impl IntoView {
         let value = Signal::derive(move || desk.preferences.with(|preferences| get(&preferences.sampling)));
         let set = move |value| {
             desk.preferences
-                .update(|preferences| set(&mut preferences.sampling, value))
+                .update(|preferences| set(&mut preferences.sampling, value));
         };
         view! { <NumberField number value set /> }
     };

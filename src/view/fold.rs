@@ -1,0 +1,253 @@
+//! How requests and replies change the state.
+
+use crate::protocol::{Command, Event, Post, PostId, Reply, Request};
+use crate::view::{Draft, Phase, Place, ViewState, Work, words};
+
+/// A worker that dies this often …
+const DEATHS: usize = 3;
+/// … within this many milliseconds, without opening the model in between, is not started again.
+const DEATHS_WITHIN: f64 = 60_000.0;
+
+impl ViewState {
+    /// Notes what the page asks for. To be called with every request that is sent.
+    pub fn asked(&mut self, request: &Request) {
+        let work = Work::of(&request.command);
+        if work != Work::Stop {
+            self.pending.push((request.id, work));
+        }
+        if !matches!(work, Work::Open | Work::Stop) {
+            self.problem = None;
+            self.spoken.clear();
+        }
+        match &request.command {
+            Command::Open { .. } => {
+                self.phase = Phase::Loading;
+                self.loading = None;
+                self.status = "Reading the model …".into();
+            }
+            Command::Write { prompt, .. } => {
+                self.phase = Phase::Writing;
+                self.comparing = None;
+                self.draft = Some(Draft {
+                    prompt: prompt.clone(),
+                    ..Draft::default()
+                });
+                self.status = "Writing …".into();
+            }
+            Command::Stop => self.status = "Stopping …".into(),
+            Command::Rate { post, ratings } => {
+                if let Some(post) = self.post_mut(*post) {
+                    post.ratings = *ratings;
+                }
+                self.status.clear();
+            }
+            Command::Teach { post, .. } => {
+                self.phase = Phase::Teaching;
+                self.steps.clear();
+                self.teaching_post = Some(*post);
+                self.status = "Teaching …".into();
+            }
+            Command::Undo => self.status = "Taking the last lesson back …".into(),
+            Command::Forget => self.status = "Forgetting …".into(),
+        }
+    }
+
+    /// Folds one reply of the worker into the state.
+    pub fn answered(&mut self, reply: Reply) {
+        let Reply { request, event } = reply;
+        let work = request.and_then(|id| self.pending.iter().find(|(pending, _)| *pending == id));
+        let work = work.map(|(_, work)| *work);
+        if ends(&event) {
+            self.pending.retain(|(pending, _)| Some(*pending) != request);
+        }
+        self.fold(event, work);
+    }
+
+    /// Folds one event of the worker, which answers `work`, into the state.
+    fn fold(&mut self, event: Event, work: Option<Work>) {
+        match event {
+            Event::Loading { received, total } => self.loading = Some((received, total)),
+            Event::Opened { model, memory, keeping } => {
+                self.status = words::opened(&model, memory.posts.len(), memory.lessons);
+                self.model = Some(model);
+                self.keeping = Some(keeping);
+                self.posts = memory.posts;
+                self.lessons = memory.lessons;
+                self.undoable = memory.undoable;
+                self.lora = memory.lora;
+                self.loading = None;
+                self.deaths.clear();
+                self.phase = Phase::Ready;
+            }
+            Event::Begun { post, prompt_cut } => {
+                if let Some(draft) = &mut self.draft {
+                    draft.post = post;
+                    draft.prompt_cut = prompt_cut;
+                    if prompt_cut {
+                        self.status = "Writing … The prompt is too long for the model; it reads only the end.".into();
+                    }
+                }
+            }
+            Event::Text { post, text, tokens } => {
+                if let Some(draft) = self.draft.as_mut().filter(|draft| draft.post == post) {
+                    draft.text = text;
+                    draft.tokens = tokens;
+                }
+            }
+            Event::Written { post } => {
+                let cut = self.draft.take().is_some_and(|draft| draft.prompt_cut);
+                self.phase = Phase::Ready;
+                self.status = words::written(&post, cut);
+                self.spoken.clone_from(&post.text);
+                self.put(post);
+            }
+            // A person rates faster than ratings are kept: an answer to an older rating must not undo a newer one.
+            Event::Rated { post, ratings } if !self.waits_for(Work::Rate) => {
+                if let Some(post) = self.post_mut(post) {
+                    post.ratings = ratings;
+                }
+            }
+            // The page is ahead of an answer to a rating that it has changed since.
+            Event::Ready | Event::Rated { .. } => {}
+            Event::Stepped { step, .. } => self.steps.push(step),
+            Event::Learned { post } => {
+                self.lessons += 1;
+                self.undoable = (self.undoable + 1).min(crate::protocol::UNDO_DEPTH);
+                self.comparing = Some(post.id);
+                if let Some(lesson) = &post.lesson {
+                    self.status = words::learned(lesson);
+                    self.lora = Some(lesson.teaching.lora);
+                }
+                self.rest();
+                self.put(post);
+            }
+            Event::Compared { post, after } => {
+                self.comparing = None;
+                if let Some(lesson) = self.post_mut(post).and_then(|post| post.lesson.as_mut()) {
+                    lesson.after = Some(after);
+                }
+            }
+            Event::Undone { post } => {
+                self.lessons = self.lessons.saturating_sub(1);
+                self.undoable = self.undoable.saturating_sub(1);
+                self.comparing = None;
+                self.status = format!("The lesson from post {} is taken back.", post.id);
+                self.put(post);
+            }
+            Event::Forgotten => {
+                *self = Self {
+                    phase: Phase::Ready,
+                    model: self.model.take(),
+                    keeping: self.keeping.take(),
+                    status: "Everything is forgotten.".into(),
+                    ..Self::default()
+                };
+            }
+            Event::Stopped => {
+                self.status = match self.phase {
+                    Phase::Teaching => "Stopped. Nothing of this lesson was learned.".into(),
+                    Phase::Loading | Phase::Ready | Phase::Writing | Phase::Error => "Stopped.".into(),
+                };
+                self.rest();
+            }
+            Event::Failed { problem, fatal } => self.fail(work, problem, fatal),
+        }
+    }
+
+    /// The worker died at this time (milliseconds on any clock). What was durable is restored by the next `Open`.
+    /// Whether it is worth starting another one.
+    pub fn worker_lost(&mut self, now: f64) -> bool {
+        let doing = match self.phase {
+            Phase::Teaching => "in the middle of a lesson. That lesson is not learned; everything before it is kept.",
+            Phase::Writing => "in the middle of a post. Everything that you taught is kept.",
+            Phase::Loading | Phase::Ready | Phase::Error => "without warning. Everything that you taught is kept.",
+        };
+        self.rest();
+        self.pending.clear();
+        self.comparing = None;
+        self.loading = None;
+        self.deaths.retain(|death| now - death < DEATHS_WITHIN);
+        self.deaths.push(now);
+        let again = self.deaths.len() < DEATHS;
+        if again {
+            self.phase = Phase::Loading;
+            self.tell(Place::Desk, format!("The engine stopped {doing}"));
+            self.status = "The engine is being started again …".into();
+        } else {
+            self.deaths.clear();
+            self.phase = Phase::Error;
+            self.model = None;
+            let text = "The engine does not start in this browser. What you taught before is kept. \
+                        Close other tabs, then try again; a newer browser may be needed.";
+            self.tell(Place::Desk, text.into());
+            self.status.clear();
+        }
+        again
+    }
+
+    fn fail(&mut self, work: Option<Work>, problem: String, fatal: bool) {
+        let work = work.unwrap_or(match self.phase {
+            Phase::Loading | Phase::Error => Work::Open,
+            Phase::Writing => Work::Write,
+            Phase::Teaching => Work::Teach,
+            Phase::Ready => Work::Undo,
+        });
+        self.tell(work.place(), problem);
+        self.status.clear();
+        if fatal {
+            self.model = None;
+        }
+        let over = match work {
+            Work::Open => true,
+            Work::Write => self.phase == Phase::Writing,
+            Work::Teach => self.phase == Phase::Teaching,
+            Work::Stop | Work::Rate | Work::Undo | Work::Forget => fatal,
+        };
+        if over {
+            self.loading = None;
+            self.rest();
+        }
+    }
+
+    /// Nothing runs any more.
+    fn rest(&mut self) {
+        self.phase = if self.model.is_some() {
+            Phase::Ready
+        } else {
+            Phase::Error
+        };
+        self.draft = None;
+        self.steps.clear();
+        self.teaching_post = None;
+    }
+
+    fn post_mut(&mut self, id: PostId) -> Option<&mut Post> {
+        self.posts.iter_mut().rev().find(|post| post.id == id)
+    }
+
+    /// Replaces the post of that id, or adds it as the newest.
+    fn put(&mut self, post: Post) {
+        match self.post_mut(post.id) {
+            Some(old) => *old = post,
+            None => self.posts.push(post),
+        }
+    }
+}
+
+/// Whether an event is the last answer to its request (a comparison may follow a lesson).
+const fn ends(event: &Event) -> bool {
+    match event {
+        Event::Opened { .. }
+        | Event::Written { .. }
+        | Event::Rated { .. }
+        | Event::Learned { .. }
+        | Event::Compared { .. }
+        | Event::Undone { .. }
+        | Event::Forgotten
+        | Event::Stopped
+        | Event::Failed { .. } => true,
+        Event::Ready | Event::Loading { .. } | Event::Begun { .. } | Event::Text { .. } | Event::Stepped { .. } => {
+            false
+        }
+    }
+}
