@@ -55,9 +55,10 @@ impl Generation {
     /// [`Error::EmptyPrompt`] if the prompt is blank.
     pub fn new(model: &Model, prompt: &str, sampling: &Sampling) -> Result<Self, Error> {
         let context = model.config().n_positions;
-        // A post gets what it asks for, but the prompt gets at least half of the context.
-        let most = sampling.length.min(context / 2).max(1);
-        let prompt = model.encode_prompt(prompt, context - most)?;
+        // A long prompt leaves room for the post, but never has to give up more than half of the context.
+        let reserved = sampling.length.min(context / 2).max(1);
+        let prompt = model.encode_prompt(prompt, context - reserved)?;
+        let most = sampling.length.min(context.saturating_sub(prompt.ids.len())).max(1);
         let capacity = prompt.ids.len() + most;
         Ok(Self {
             sampler: Sampler::new(*sampling),

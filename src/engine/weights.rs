@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use super::{Config, Error};
+use super::{Config, Error, storage};
 
 /// A parsed safetensors file. Tensors are converted to f32 one at a time, as they are asked for.
 pub struct Weights<'a> {
@@ -127,11 +127,9 @@ fn to_f32(name: &str, view: &TensorView) -> Result<Tensor, Error> {
     Ok(tensor.to_dtype(DType::F32)?)
 }
 
-/// A sum is NaN or infinite exactly when a value is: finite f32 weights don't overflow an f32 sum of squares' root.
 fn all_finite(name: &str, tensor: &Tensor) -> Result<(), Error> {
-    let largest = tensor.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()?;
-    let sum = tensor.sum_all()?.to_scalar::<f32>()?;
-    if largest.is_finite() && !sum.is_nan() {
+    let finite = storage::with_f32(tensor, |values| values.iter().all(|value| value.is_finite()))?;
+    if finite {
         Ok(())
     } else {
         Err(Error::NotFinite(name.to_owned()))
