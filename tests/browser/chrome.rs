@@ -1,6 +1,7 @@
 //! Headless Chromium behind its `WebDriver`: one process of each a session, one profile a test.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,7 +45,13 @@ impl ChromeDriver {
         let port = lines
             .by_ref()
             .map_while(Result::ok)
-            .find_map(|line| line.rsplit_once("on port ")?.1.trim_end_matches('.').parse().ok())
+            .find_map(|line| {
+                line.rsplit_once("successfully on port ")?
+                    .1
+                    .trim_end_matches('.')
+                    .parse()
+                    .ok()
+            })
             .expect("chromedriver says its port");
         // Whatever else it says is read, so that it never waits for a reader.
         std::thread::spawn(move || lines.count());
@@ -76,15 +83,24 @@ impl ChromeDriver {
         capabilities
             .set_browser_log_level(LoggingPrefsLogLevel::All)
             .expect("a level");
-        WebDriver::new(format!("http://127.0.0.1:{}", self.port), capabilities)
+        let driver = WebDriver::new(format!("http://127.0.0.1:{}", self.port), capabilities)
             .await
-            .expect("Chromium opens")
+            .expect("Chromium opens");
+        // The session ends with its driver process, below; a `WebDriver` that is dropped would end it on its own.
+        driver.clone().leak().expect("a fresh session");
+        driver
     }
 }
 
 impl Drop for ChromeDriver {
+    /// Asks the driver to end its browser and itself, so that the profile is written to the end.
     fn drop(&mut self) {
-        drop(self.process.kill());
+        if let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) {
+            drop(stream.write_all(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"));
+            drop(stream.read_to_end(&mut Vec::new()));
+        } else {
+            drop(self.process.kill());
+        }
         drop(self.process.wait());
     }
 }

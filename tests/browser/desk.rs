@@ -101,8 +101,7 @@ impl Desk {
             profile,
             server,
         } = self;
-        page.driver.quit().await.expect("the browser ends");
-        drop(driver);
+        drop((page, driver));
         let driver = ChromeDriver::start();
         let page = visit(&driver, &profile, &server).await;
         let desk = Self {

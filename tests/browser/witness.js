@@ -3,7 +3,7 @@
   const witness = { said: [], states: [], acts: [] };
   window.witness = witness;
   const say = (text) => {
-    text = text.trim();
+    text = (text ?? "").trim();
     if (!text) return;
     witness.said.push(text);
     witness.acts = witness.acts.filter(([words, act]) => {
