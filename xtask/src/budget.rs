@@ -27,19 +27,19 @@ const KB: u64 = 1000;
 const LIMITS: [Limit; 4] = [
     Limit {
         what: "page, wasm",
-        bytes: 300 * KB,
+        bytes: 520 * KB,
         compressed: true,
         counts: |name| name.starts_with("app-") && is(name, "wasm"),
     },
     Limit {
         what: "worker, wasm",
-        bytes: 1500 * KB,
+        bytes: 1900 * KB,
         compressed: true,
         counts: |name| name.starts_with("worker") && is(name, "wasm"),
     },
     Limit {
         what: "scripts, styles and HTML",
-        bytes: 60 * KB,
+        bytes: 36 * KB,
         compressed: true,
         counts: |name| is(name, "js") || is(name, "css") || is(name, "html"),
     },
