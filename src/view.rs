@@ -235,6 +235,12 @@ impl ViewState {
         self.phase == Phase::Ready && self.undoable > 0 && !self.waits_for(Work::Undo)
     }
 
+    /// Whether there is something in the browser's database that took a person's effort.
+    #[must_use]
+    pub fn has_kept_ratings(&self) -> bool {
+        self.keeping == Some(Keeping::Kept) && self.posts.iter().any(|post| post.ratings.complete().is_some())
+    }
+
     /// What comes next for the person.
     #[must_use]
     pub fn next_action(&self) -> NextAction {

@@ -1,10 +1,13 @@
 //! One line that says what is going on, under the prompt.
 
+use js_sys::{Function, Reflect};
 use leptos::prelude::*;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 use crate::protocol;
 use crate::ui::desk::Desk;
-use crate::view::{Phase, Place, words};
+use crate::view::{Phase, Place, ViewState, words};
 
 /// The status region, the problems of reading and writing, and how far the model is.
 #[component]
@@ -35,20 +38,68 @@ pub fn StatusLine() -> impl IntoView {
     }
 }
 
-/// Whether anything is kept.
+/// Whether anything is kept, and how safely.
 #[component]
 pub fn Keeping() -> impl IntoView {
     let desk = Desk::here();
     let keeping = desk.read(|state| state.keeping.clone());
+    let promise = RwSignal::new(Promise::default());
+    let worth_keeping = desk.read(ViewState::has_kept_ratings);
+    Effect::new(move |_| {
+        if worth_keeping.get() && promise.get_untracked() == Promise::NotAsked {
+            ask_to_persist(promise);
+        }
+    });
     view! {
         <p class="keeping" class:not=move || matches!(keeping.get(), Some(protocol::Keeping::NotKept { .. }))>
             {move || match keeping.get() {
                 None => String::new(),
-                Some(protocol::Keeping::Kept) => "Everything stays in this browser. Nothing is sent anywhere.".to_owned(),
+                Some(protocol::Keeping::Kept) => {
+                    let promise = promise.get().in_words();
+                    format!("Everything stays in this browser. Nothing is sent anywhere.{promise}")
+                }
                 Some(protocol::Keeping::NotKept { reason }) => {
                     format!("Nothing will be kept when this tab is closed: {reason}")
                 }
             }}
         </p>
     }
+}
+
+/// Whether the browser promised not to clear this site's data when the disk runs full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Promise {
+    #[default]
+    NotAsked,
+    Given,
+    Refused,
+}
+
+impl Promise {
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::NotAsked => "",
+            Self::Given => " The browser has promised not to clear it.",
+            Self::Refused => " The browser may clear it if the disk runs full.",
+        }
+    }
+}
+
+/// Asks for persistent storage, once there is something worth it; only windows may ask.
+fn ask_to_persist(promise: RwSignal<Promise>) {
+    leptos::task::spawn_local(async move {
+        let answer = match persist() {
+            Ok(answer) => JsFuture::from(answer).await,
+            Err(error) => Err(error),
+        };
+        let given = answer.is_ok_and(|answer| answer.is_truthy());
+        promise.set(if given { Promise::Given } else { Promise::Refused });
+    });
+}
+
+/// `navigator.storage.persist()`, which is missing outside secure contexts.
+fn persist() -> Result<js_sys::Promise, JsValue> {
+    let storage = Reflect::get(&window().navigator(), &"storage".into())?;
+    let persist: Function = Reflect::get(&storage, &"persist".into())?.dyn_into()?;
+    persist.call0(&storage)?.dyn_into()
 }
