@@ -127,15 +127,12 @@ impl Model {
         if prompt.is_empty() {
             return Err(Error::EmptyPrompt);
         }
-        let (before, after) = self.card.prompt_format.split_once(PLACE).unwrap_or_default();
-        let before = self.tokenizer.encode(before)?;
-        let after = self.tokenizer.encode(after)?;
-        let mut middle = self.tokenizer.encode(prompt)?;
-        let excess = (before.len() + middle.len() + after.len()).saturating_sub(room);
-        middle.drain(..excess.min(middle.len() - 1));
-        Ok(Prompt {
-            ids: [before, middle, after].concat(),
-            cut: excess > 0,
-        })
+        // Format and prompt are encoded together: a space before the prompt belongs to its first word's token.
+        let mut ids = self.tokenizer.encode(&self.card.prompt_format.replace(PLACE, prompt))?;
+        let excess = ids.len().saturating_sub(room);
+        let (before, _) = self.card.prompt_format.split_once(PLACE).unwrap_or_default();
+        let start = self.tokenizer.encode(before.trim_end())?.len().min(ids.len());
+        ids.drain(start..(start + excess).min(ids.len()));
+        Ok(Prompt { ids, cut: excess > 0 })
     }
 }

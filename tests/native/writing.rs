@@ -5,7 +5,7 @@ use fledge::engine::{Completion, Generation, Model};
 use fledge::length;
 use fledge::settings::Sampling;
 
-use crate::fixtures::{embedded, model};
+use crate::fixtures::{embedded, files, model};
 
 fn write(model: &Model, prompt: &str, sampling: &Sampling) -> Completion {
     let mut generation = Generation::new(model, prompt, sampling).expect("generation");
@@ -146,4 +146,16 @@ fn log_probs_are_the_models_own() {
         },
     );
     assert!(post.log_probs.iter().all(|p| *p <= 0.0 && p.is_finite()));
+}
+
+#[test]
+fn format_and_prompt_are_read_as_one_text() {
+    let mut files = files("tiny-gpt2");
+    files.card = Some(br#"{"name":"Tiny","prompt_format":"<|endoftext|> {prompt}:"}"#.to_vec());
+    let model = Model::load(&files).expect("model");
+    let encoded = model.encode_prompt("  The customer ", 60).expect("prompt");
+    let whole = model.tokenizer().encode("<|endoftext|> The customer:").expect("ids");
+    assert_eq!((encoded.ids, encoded.cut), (whole.clone(), false));
+    let cut = model.encode_prompt("The customer", whole.len() - 2).expect("prompt");
+    assert_eq!((cut.ids, cut.cut), ([&whole[..1], &whole[3..]].concat(), true));
 }
