@@ -1,4 +1,4 @@
-"""Fine-tuning into the prompt format: `<|post|>{prompt}<|body|>{text}<|endoftext|>`, the loss on text and end alone.
+"""Fine-tuning into the prompt format: `<|post|> {prompt}<|body|>{text}<|endoftext|>`, the loss on text and end alone.
 
     python finetune.py --corpus CORPUS --init DIR --out DIR                  on the corpus' short texts
     python finetune.py --corpus CORPUS --init DIR --out DIR --posts posts    on the project's posts, some of the others between
@@ -10,6 +10,7 @@ prompts in a hundred), log.csv, and state.pt, from which the same command contin
 import argparse
 import csv
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ import pairs
 import tokenizer as bpe
 
 BUCKET = 50  # batches that are sorted by length together: little padding, still a mixed order
+SAVE_EVERY = 300  # seconds
 PATIENCE = 2  # epochs without a better held-out loss before it stops
 
 
@@ -79,7 +81,7 @@ def evaluate(model: torch.nn.Module, found: list[Sequence]) -> float:
 
 def data(corpus: Path, posts: Path | None) -> tuple[list[pairs.Pair], list[pairs.Pair], list[pairs.Pair]]:
     """(every epoch's pairs, pairs of which each epoch takes some, held-out pairs)."""
-    others = [pair for pair in pairs.titled(corpus) + pairs.mined(corpus)]
+    others = pairs.titled(corpus) + pairs.mined(corpus) + pairs.chunks(corpus)
     if not posts:
         held = {pair.prompt for pair in others if pairs.stable(pair.prompt.lower()) % 50 == 0}
         return [p for p in others if p.prompt not in held], [], [p for p in others if p.prompt in held]
@@ -127,37 +129,42 @@ def main() -> None:
 
     model = network.load(args.init).to(network.DEVICE).train()
     optimizer = network.adamw(model, args.lr)
-    first, step, best = 0, 0, float("inf")
-    best_epoch = 0
+    step, best, best_epoch = 0, float("inf"), 0
     if state := network.load_checkpoint(args.out / "state.pt"):
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        first, step, best, best_epoch = state["epoch"], state["step"], state["best"], state["best_epoch"]
-    set_dropout(model, args.dropout)
-    log = csv.writer((args.out / "log.csv").open("a", newline="", buffering=1))
-    if first == 0:
+        step, best, best_epoch = state["step"], state["best"], state["best_epoch"]
+    else:
         print(f"before: held out {evaluate(model, held):.4f}", flush=True)
+    set_dropout(model, args.dropout)
 
-    for epoch in range(first + 1, args.epochs + 1):
+    def save() -> None:
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+        network.save_checkpoint(args.out / "state.pt", state | {"best": best, "best_epoch": best_epoch})
+
+    log = csv.writer((args.out / "log.csv").open("a", newline="", buffering=1))
+    saved = time.monotonic()
+    for epoch in range(1 + step * args.epochs // steps, args.epochs + 1):
         rng = random.Random(epoch)
-        total = 0.0
         parts = list(batches(main_set + rng.sample(others, extra), args.batch, rng))
-        for ids, labels in parts:
+        total, count = 0.0, 0
+        for ids, labels in parts[step - (epoch - 1) * len(parts) :]:
             loss = network.loss(model, ids, labels)
             loss.backward()
             network.step(model, optimizer, args.lr * min(1.0, (step + 1) / 30) * max(0.02, 1 - step / steps))
-            total += loss.item()
-            step += 1
+            total, count, step = total + loss.item(), count + 1, step + 1
             if step % 50 == 0:
-                print(f"step {step} loss {loss.item():.3f}", flush=True)
+                print(f"step {step} loss {total / count:.3f}", flush=True)
+            if step % len(parts) and time.monotonic() - saved > SAVE_EVERY:
+                save()
+                saved = time.monotonic()
         nats = evaluate(model, held)
-        print(f"epoch {epoch}: training {total / len(parts):.4f}, held out {nats:.4f}", flush=True)
-        log.writerow([epoch, step, round(total / len(parts), 4), round(nats, 4)])
+        print(f"epoch {epoch}: training {total / count:.4f}, held out {nats:.4f}", flush=True)
+        log.writerow([epoch, step, round(total / count, 4), round(nats, 4)])
         if nats < best:
             best, best_epoch = nats, epoch
             model.save_pretrained(args.out)
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch, "step": step}
-        network.save_checkpoint(args.out / "state.pt", state | {"best": best, "best_epoch": best_epoch})
+        save()
         if epoch - best_epoch >= PATIENCE:
             break
     print(f"done: epoch {best_epoch} kept, held out {best:.4f} nats a token", flush=True)

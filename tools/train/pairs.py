@@ -8,7 +8,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,6 +135,35 @@ def mined(folder: Path) -> list[Pair]:
             form = FORMS[stable(text) % len(FORMS)].format(term=found, matter="matter" if plural else "matters")
             pairs.append(Pair(form if stable(text, "case") % 3 == 0 else form[0].upper() + form[1:], text, row["source"]))
     return pairs
+
+
+def chunks(folder: Path) -> list[Pair]:
+    """One to three successive sentences of the books, under a term that they use: they teach that a prompt is to be taken up.
+
+    Of the fiction only what names nobody, for its plain words and its scenes.
+    """
+    found = []
+    for document in corpus.documents(folder):
+        if document.group in ("business", "fiction"):
+            found += [(document.group, text) for text in cut(document.text) if stands_alone(text)]
+    lower = {word for _, text in found for word in text.split()[1:]}
+    found = [(group, text) for group, text in found if text.split()[0].strip(",").lower() in lower]
+    term = terms(text for _, text in found)
+    return [Pair(prompt, text, group) for group, text in found if (prompt := term(text))]
+
+
+def cut(text: str) -> Iterator[str]:
+    """The paragraphs' sentences, gathered into pieces of differing length, a post's at most."""
+    for paragraph in text.split("\n"):
+        piece = ""
+        for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z])", paragraph.strip()):
+            room = 90 + stable(sentence) % 150
+            if piece and len(piece) + len(sentence) > room:
+                yield piece
+                piece = ""
+            piece = f"{piece} {sentence}".strip()
+        if piece:
+            yield piece
 
 
 def how_to(text: str) -> str | None:

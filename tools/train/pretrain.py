@@ -1,9 +1,9 @@
 """Pretraining: plain next-token prediction on a weighted mixture of the corpus.
 
-    python pretrain.py --corpus CORPUS --out DIR --steps 3000                   from nothing
+    python pretrain.py --corpus CORPUS --out DIR --steps 4000                   from nothing
     python pretrain.py --corpus CORPUS --out DIR --steps 1200 --init FOLDER     further, from a Hugging Face folder
 
-The learning rate rises, stays, and falls over the last fifth of the steps ("warm up, stable, decay"). DIR/stable.pt is the
+The learning rate rises, stays, and falls over the second half of the steps ("warm up, stable, decay"). DIR/stable.pt is the
 state before the fall: copied to DIR/state.pt of another folder it can be carried on as if the run had never ended.
 DIR/state.pt is saved every few minutes; the same command started again continues from it, and with fewer --steps it comes
 to its end sooner. DIR/log.csv holds the losses. The batches depend on the step's number alone.
@@ -28,7 +28,7 @@ import tokenizer as bpe
 CONTEXT = 256
 SAVE_EVERY = 300  # seconds
 REPORT_EVERY = 25  # steps
-DECAY = 0.2  # share of the steps in which the learning rate falls
+DECAY = 0.5  # share of the steps in which the learning rate falls
 WARMUP = 60  # steps
 # How many of a hundred sequences come from where. Posts tell small scenes in plain words: hence the fiction.
 MIXTURE = {"business": 40, "textbook": 14, "fiction": 24, "18f": 10, "digitalgov": 4, "short": 8}
@@ -87,7 +87,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="Hugging Face folder to start from")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--lr", type=float, default=8e-4)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--old-books", type=float, default=0.0, help="megabytes of prose from 1840 to 1950, for long runs")

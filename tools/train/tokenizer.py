@@ -37,5 +37,5 @@ def load(path: Path) -> Tokenizer:
 
 
 def prompt(text: str) -> str:
-    """What the model is given to continue."""
-    return f"{POST}{text}{BODY}"
+    """What the model is given to continue. The space makes the first word the same token as inside a text."""
+    return f"{POST} {text}{BODY}"

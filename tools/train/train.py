@@ -1,6 +1,6 @@
 """From raw text to the files in public/model, in one command that may be stopped and started again.
 
-    python train.py --corpus CORPUS --work DIR --version 2 [--init FOLDER] [--steps 1200]
+    python train.py --corpus CORPUS --work DIR --version 2 [--steps 4000 | --init FOLDER]
 
 Each stage is one of the scripts beside this one, run with a folder of its own under DIR. A finished stage is not repeated;
 an unfinished one goes on from its checkpoint.
@@ -20,21 +20,22 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--version", required=True)
-    parser.add_argument("--init", type=Path, help="Hugging Face folder to pretrain further; without it, from nothing")
-    parser.add_argument("--steps", type=int, help="of pretraining; 1200 further, 4000 from nothing")
+    parser.add_argument("--init", type=Path, help="a pretrained Hugging Face folder, in place of the first stage")
+    parser.add_argument("--steps", type=int, default=4000, help="of pretraining")
     parser.add_argument("--out", type=Path, default=PUBLIC)
     args = parser.parse_args()
 
-    general, register, posts = (args.work / name for name in ("pretrained", "sentences", "posts"))
-    init = ["--init", args.init] if args.init else []
-    steps = args.steps or (1200 if args.init else 4000)
-    stage(general, "pretrain.py", "--corpus", args.corpus, "--out", general, "--steps", steps, *init)
-    stage(register, "finetune.py", "--corpus", args.corpus, "--init", general, "--out", register, "--epochs", 1)
-    own = ["--posts", HERE / "posts", "--epochs", 8, "--dropout", 0.1]
-    stage(posts, "finetune.py", "--corpus", args.corpus, "--init", register, "--out", posts, *own)
-    stage(posts / "report", "report.py", "--corpus", args.corpus, "--model", posts, "--out", posts / "report")
-    figures = posts / "report" / "report.json"
-    run("export.py", "--model", posts, "--out", args.out, "--version", args.version, "--report", figures)
+    pretrained, sentences, posts = (args.work / name for name in ("pretrained", "sentences", "posts"))
+    report = posts / "report"
+    text = ["--corpus", args.corpus]
+    if not args.init:
+        stage(pretrained, "pretrain.py", *text, "--out", pretrained, "--steps", args.steps)
+    once = ["--epochs", 1, "--lr", 6e-4]
+    stage(sentences, "finetune.py", *text, "--init", args.init or pretrained, "--out", sentences, *once)
+    often = ["--posts", HERE / "posts", "--epochs", 6, "--lr", 4e-4, "--dropout", 0.1]
+    stage(posts, "finetune.py", *text, "--init", sentences, "--out", posts, *often)
+    stage(report, "report.py", *text, "--model", posts, "--out", report, "--title", f"Seedling {args.version}")
+    run("export.py", "--model", posts, "--out", args.out, "--version", args.version, "--report", report / "report.json")
 
 
 def stage(folder: Path, script: str, *arguments: object) -> None:
