@@ -263,6 +263,15 @@ impl Desk {
         serde_json::from_value(rows).expect("texts")
     }
 
+    /// Waits for what the taught model writes under the last lesson's seed, and returns it.
+    pub async fn after_the_lesson(&self) -> String {
+        let script = "const name = [...document.querySelectorAll('dt')].find(name => /^After/.test(name.textContent));
+             const after = name?.nextElementSibling.textContent;
+             return after && !/^(Being|Was not) written/.test(after) && after";
+        let after = self.page.until("the post after the lesson", script).await;
+        after.as_str().expect("a text").to_owned()
+    }
+
     /// Posts in the history.
     pub async fn history(&self) -> Vec<String> {
         let script = "return [...document.querySelectorAll('[aria-labelledby=history-title] li summary')].map(entry => entry.innerText)";

@@ -18,10 +18,15 @@ async fn it_learns_from_ratings_and_writes_differently() {
     );
     desk.rate([1, 2, 1, 1]).await;
     desk.teach().await;
+    let after = desk.after_the_lesson().await;
     assert_ne!(
-        desk.write(PROMPT).await,
-        untaught,
+        after, untaught,
         "the likeliest post was rated badly, so another one is likelier now"
+    );
+    assert_eq!(
+        desk.write(PROMPT).await,
+        after,
+        "what the lesson promised is what is written"
     );
     desk.rate([5, 4, 5, 5]).await;
     desk.teach().await;

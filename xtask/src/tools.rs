@@ -77,23 +77,29 @@ pub fn browser() -> Result<Browser> {
     });
     let is_root = answer(Path::new("id"), "-u").is_some_and(|id| id == "0");
     say("Installing Chromium and chromedriver with apt: the browser tests need them");
-    let mut install = match (is_root, sudo) {
-        (true, _) => Command::new(apt),
-        (false, Some(sudo)) => {
-            let mut command = Command::new(sudo);
-            command.arg("-n").arg(apt);
-            command
-        }
-        (false, None) => bail!("{hint}"),
-    };
-    install.args([
-        "install",
-        "-y",
-        "--no-install-recommends",
-        "chromium",
-        "chromium-driver",
-    ]);
-    run(install.env("DEBIAN_FRONTEND", "noninteractive")).context(hint)?;
+    if !is_root && sudo.is_none() {
+        bail!("{hint}");
+    }
+    for arguments in [
+        &["update"][..],
+        &[
+            "install",
+            "-y",
+            "--no-install-recommends",
+            "chromium",
+            "chromium-driver",
+        ],
+    ] {
+        let mut command = match (&sudo, is_root) {
+            (Some(sudo), false) => {
+                let mut command = Command::new(sudo);
+                command.arg("-n").arg(&apt);
+                command
+            }
+            (Some(_) | None, _) => Command::new(&apt),
+        };
+        run(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive")).context(hint)?;
+    }
     find_browser().context(hint)
 }
 
