@@ -197,6 +197,8 @@ fn from_crates_io(package: &str, program: &str, version: &str, options: &[&str])
         )
         .env("CARGO_PROFILE_DEV_DEBUG", "0");
     run(&mut command)?;
+    // A gigabyte that nobody needs once the program is there.
+    std::fs::remove_dir_all(folder().join("build"))?;
     Ok(own)
 }
 
