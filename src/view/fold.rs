@@ -27,7 +27,6 @@ impl ViewState {
             }
             Command::Write { prompt, .. } => {
                 self.phase = Phase::Writing;
-                self.comparing = None;
                 self.draft = Some(Draft {
                     prompt: prompt.clone(),
                     ..Draft::default()

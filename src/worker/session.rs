@@ -23,6 +23,8 @@ pub struct Session {
     page: Page,
     studio: Option<Studio>,
     job: Option<Job>,
+    /// A comparison that gave way to a post. It goes on when that is written.
+    postponed: Option<Job>,
     /// This worker may write the database.
     writer: bool,
 }
@@ -34,6 +36,7 @@ impl Session {
             page,
             studio: None,
             job: None,
+            postponed: None,
             writer: false,
         }
     }
@@ -51,6 +54,7 @@ impl Session {
                 Ok(left) => self.job = left,
                 Err(problem) => self.fail(request, &problem),
             }
+            self.go_on();
         }
     }
 
@@ -59,6 +63,7 @@ impl Session {
         let result = match command {
             Command::Open { folder } => self.open(id, &folder).await,
             Command::Write { prompt, sampling } => {
+                self.postpone();
                 self.begin(|studio, page| Writing::begin(id, prompt, sampling, studio, page))
             }
             Command::Teach {
@@ -66,7 +71,10 @@ impl Session {
                 ratings,
                 weights,
                 teaching,
-            } => self.begin(|studio, _| Lecture::begin(id, post, ratings, &weights, teaching, studio)),
+            } => {
+                self.postponed = None;
+                self.begin(|studio, _| Lecture::begin(id, post, ratings, &weights, teaching, studio))
+            }
             Command::Stop => self.stop().await,
             Command::Rate { post, ratings } => self.rate(id, post, ratings).await,
             Command::Undo => self.undo(id).await,
@@ -74,6 +82,7 @@ impl Session {
         };
         if let Err(problem) = result {
             self.fail(id, &problem);
+            self.go_on();
         }
     }
 
@@ -107,6 +116,7 @@ impl Session {
             },
         );
         self.studio = Some(studio);
+        self.postponed = None;
         lost.map_or(Ok(()), Err)
     }
 
@@ -142,11 +152,26 @@ impl Session {
         Ok(())
     }
 
+    /// A post changes nothing that was learned, so a comparison can go on after it.
+    fn postpone(&mut self) {
+        if let Some(comparison) = self.job.take_if(|job| matches!(job, Job::Compare(_))) {
+            self.postponed = Some(comparison);
+        }
+    }
+
+    /// Takes up what was postponed, if nothing else goes on.
+    fn go_on(&mut self) {
+        if self.job.is_none() {
+            self.job = self.postponed.take();
+        }
+    }
+
     /// Answers the request that is stopped. If there is nothing to stop, it has just been answered.
     async fn stop(&mut self) -> Result<(), Problem> {
         if let (Some(job), Some(studio)) = (self.job.take(), &mut self.studio) {
             job.stop(studio, &self.page).await?;
         }
+        self.go_on();
         Ok(())
     }
 
@@ -163,6 +188,7 @@ impl Session {
 
     async fn undo(&mut self, request: RequestId) -> Result<(), Problem> {
         self.make_room()?;
+        self.postponed = None;
         let post = self.studio.as_mut().ok_or(Problem::NothingOpen)?.undo().await?;
         self.page.tell(request, Event::Undone { post });
         Ok(())
@@ -170,6 +196,7 @@ impl Session {
 
     async fn forget(&mut self, request: RequestId) -> Result<(), Problem> {
         self.make_room()?;
+        self.postponed = None;
         self.studio.as_mut().ok_or(Problem::NothingOpen)?.forget().await?;
         self.page.tell(request, Event::Forgotten);
         Ok(())
