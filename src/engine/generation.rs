@@ -89,9 +89,12 @@ impl Generation {
         let hidden = model.gpt2().hidden(&ids, Some(&mut self.cache), adapter)?; // [1, t, n]
         let last = hidden.narrow(1, new.len() - 1, 1)?.squeeze(0)?; // [1, n]
         let logits = model.gpt2().logits(&last)?.squeeze(0)?; // [v]
-        let drawn = self.sampler.draw(&logits, &self.ids)?;
+        // A post has at least one word: to end an empty one is cheap to learn and worth nothing.
+        let end_of_text = model.tokenizer().end_of_text();
+        let forbidden = end_of_text.filter(|_| self.text.trim().is_empty());
+        let drawn = self.sampler.draw(&logits, &self.ids, forbidden)?;
 
-        if model.tokenizer().end_of_text() == Some(drawn.token) {
+        if end_of_text == Some(drawn.token) {
             self.push(drawn);
             self.ending = Some(Ending::EndOfText);
             return Ok(Some(drawn.token));

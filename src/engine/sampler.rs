@@ -46,14 +46,18 @@ impl Sampler {
         }
     }
 
-    /// Draws a token from `logits` `[v]`; `context` is every token so far, the prompt's included.
-    pub fn draw(&mut self, logits: &Tensor, context: &[u32]) -> Result<Drawn, Error> {
+    /// Draws a token from `logits` `[v]`; `context` is every token so far, the prompt's included. A `forbidden` token is
+    /// never drawn.
+    pub fn draw(&mut self, logits: &Tensor, context: &[u32], forbidden: Option<u32>) -> Result<Drawn, Error> {
         let logits = logits.to_dtype(DType::F32)?;
         let log_probs = ops::log_softmax(&logits, D::Minus1)?;
         if log_probs.max(0)?.to_scalar::<f32>()?.is_nan() {
             return Err(Error::BadLogits);
         }
-        let penalised = self.penalised(&logits, context)?;
+        let mut penalised = self.penalised(&logits, context)?;
+        if let Some(token) = forbidden {
+            penalised = without(&penalised, token)?;
+        }
         let sampling = self.sampling;
         let token = self.processor.sample_f(&penalised, |probs| filter(probs, &sampling))?;
         let log_prob = log_probs.get(token as usize)?.to_scalar::<f32>()?;
@@ -84,6 +88,15 @@ impl Sampler {
         }
         Ok(apply_repeat_penalty(logits, penalty, context)?)
     }
+}
+
+/// The same logits with one of them at minus infinity.
+fn without(logits: &Tensor, token: u32) -> Result<Tensor, Error> {
+    let mut values = logits.to_vec1::<f32>()?;
+    if let Some(value) = values.get_mut(token as usize) {
+        *value = f32::NEG_INFINITY;
+    }
+    Ok(Tensor::from_vec(values, logits.shape(), logits.device())?)
 }
 
 /// Sets to 0 what top-k, top-p and min-p exclude. The rest is left as it is, not normalised.

@@ -27,6 +27,9 @@ pub enum Problem {
     /// Nothing to write about.
     #[error("The prompt is empty. Type what the post should be about.")]
     EmptyPrompt,
+    /// Its few tokens don't make up a single character.
+    #[error("The model wrote nothing that can be read. Write again, perhaps with a greater length.")]
+    NothingWritten,
     /// The engine failed while it wrote.
     #[error("The post could not be written: {0}. Everything that was kept before is still there.")]
     Write(engine::Error),

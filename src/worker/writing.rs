@@ -96,6 +96,9 @@ impl Writing {
         } = *self;
         let completion = generation.finish(&studio.model).map_err(Problem::writing)?;
         if completion.ids.is_empty() {
+            if completion.ending.is_some() {
+                return Err(Problem::NothingWritten);
+            }
             page.tell(request, Event::Stopped);
             return Ok(());
         }

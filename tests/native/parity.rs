@@ -132,7 +132,7 @@ fn draws_follow_the_distribution() {
     let expected = sampler.distribution(&last, &context).expect("distribution");
     let mut counts = vec![0usize; expected.len()];
     for _ in 0..DRAWS {
-        counts[sampler.draw(&last, &context).expect("draw").token as usize] += 1;
+        counts[sampler.draw(&last, &context, None).expect("draw").token as usize] += 1;
     }
     for (count, p) in counts.iter().zip(expected) {
         let found = *count as f32 / DRAWS as f32;

@@ -5,7 +5,7 @@ use fledge::engine::{Completion, Generation, Model};
 use fledge::length;
 use fledge::settings::Sampling;
 
-use crate::fixtures::{embedded, files, model};
+use crate::fixtures::{embedded, files, greedy, model};
 
 fn write(model: &Model, prompt: &str, sampling: &Sampling) -> Completion {
     let mut generation = Generation::new(model, prompt, sampling).expect("generation");
@@ -158,4 +158,19 @@ fn format_and_prompt_are_read_as_one_text() {
     assert_eq!((encoded.ids, encoded.cut), (whole.clone(), false));
     let cut = model.encode_prompt("The customer", whole.len() - 2).expect("prompt");
     assert_eq!((cut.ids, cut.cut), ([&whole[..1], &whole[3..]].concat(), true));
+}
+
+#[test]
+fn a_post_is_never_empty() {
+    let mut files = files("tiny-gpt2");
+    // The likeliest first token becomes the end of text.
+    let config = String::from_utf8(files.config).expect("utf-8");
+    let first = write(&model("tiny-gpt2"), "The price", &greedy(1)).ids[0];
+    files.config = config
+        .replace("\"eos_token_id\": 0", &format!("\"eos_token_id\": {first}"))
+        .into_bytes();
+    let model = Model::load(&files).expect("model");
+    assert_eq!(model.tokenizer().end_of_text(), Some(first));
+    let post = write(&model, "The price", &greedy(12));
+    assert!(!post.text.is_empty() && post.ids[0] != first, "{post:?}");
 }
