@@ -36,6 +36,9 @@ const HELD_OUT: [&str; 12] = [
     "Writing better e-mails",
 ];
 
+/// Posts written for each held-out prompt, under seeds of their own.
+const POSTS_EACH: u64 = 4;
+
 fn write(model: &Model, adapter: Option<&Adapter>, prompt: &str, seed: u64) -> Completion {
     let sampling = Sampling {
         seed,
@@ -51,7 +54,7 @@ fn write(model: &Model, adapter: Option<&Adapter>, prompt: &str, seed: u64) -> C
 fn frequency(model: &Model, adapter: Option<&Adapter>) -> (usize, usize) {
     let posts: Vec<String> = HELD_OUT
         .iter()
-        .flat_map(|prompt| (0..2).map(move |seed| write(model, adapter, prompt, 1000 + seed).text))
+        .flat_map(|prompt| (0..POSTS_EACH).map(move |seed| write(model, adapter, prompt, 1000 + seed).text))
         .collect();
     let distinct: std::collections::HashSet<&String> = posts.iter().collect();
     (posts.iter().filter(|text| text.contains('?')).count(), distinct.len())
@@ -64,14 +67,18 @@ fn ten_lessons_make_a_rewarded_trait_more_frequent() {
     let mut learner = Learner::new(&model, Lora::default(), 1).expect("learner");
     let mut seed = 0;
     for prompt in TAUGHT {
-        // A person would look for a post worth teaching; this rater takes the first with the trait out of eight, or none.
-        let post = (0..8).map(|_| {
+        // A person looks for a post worth teaching: the first with the trait out of eight, or else the eighth.
+        let mut post = None;
+        for _ in 0..8 {
             seed += 1;
-            write(&model, Some(learner.adapter()), prompt, seed)
-        });
-        let post = post
-            .reduce(|best, next| if best.text.contains('?') { best } else { next })
-            .expect("eight");
+            let written = write(&model, Some(learner.adapter()), prompt, seed);
+            let worth = written.text.contains('?');
+            post = Some(written);
+            if worth {
+                break;
+            }
+        }
+        let post = post.expect("eight tries");
         let stars = if post.text.contains('?') {
             Stars::FIVE
         } else {
@@ -85,11 +92,11 @@ fn ten_lessons_make_a_rewarded_trait_more_frequent() {
         lesson.finish(&mut learner, &model).expect("outcome");
     }
     let (after, distinct) = frequency(&model, Some(learner.adapter()));
-    let total = 2 * HELD_OUT.len();
+    let total = POSTS_EACH as usize * HELD_OUT.len();
     println!("{before} of {total} held-out posts had a question mark, {after} have now");
-    assert!(after >= before + 6, "{before} of {total} before, {after} after");
+    assert!(after >= before + 8, "{before} of {total} before, {after} after");
     assert!(
-        distinct >= total - 2,
+        distinct >= total - 4,
         "the posts have become alike: {distinct} different ones of {total}"
     );
 }
