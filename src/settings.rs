@@ -171,7 +171,8 @@ pub struct Teaching {
 impl Default for Teaching {
     /// For the embedded model, from a first sweep with a simulated rater who likes question marks (ten lessons, 48 held-out
     /// posts, 7 of which had one before): at this rate and this weight 18 to 30 had one afterwards and all were different
-    /// texts. At 7e-4 there were 14 to 22; with half the weight one run fell to none, at 1.5e-3 posts became alike.
+    /// texts; at 7e-4 there were 14 to 22. With earlier models, half the weight let one run fall to none, and at 1.5e-3
+    /// posts became alike.
     fn default() -> Self {
         Self {
             objective: Objective::default(),
