@@ -3,6 +3,8 @@
 //! The page edits these, the protocol carries them, the engine and the learning read them. [`Sampling::clamped`] and
 //! [`Teaching::clamped`] are applied where they arrive, so that nothing downstream meets an absurd value.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 /// How the next token is drawn from the model's distribution.
@@ -44,18 +46,11 @@ impl Sampling {
     #[must_use]
     pub fn clamped(self) -> Self {
         let fallback = Self::default();
-        let bounded = |value: f64, low: f64, high: f64, default: f64| {
-            if value.is_nan() {
-                default
-            } else {
-                value.clamp(low, high)
-            }
-        };
         Self {
-            temperature: bounded(self.temperature, 0.0, 5.0, fallback.temperature),
+            temperature: bounded(self.temperature, 0.0..=5.0, fallback.temperature),
             top_k: self.top_k,
-            top_p: bounded(self.top_p, 0.01, 1.0, fallback.top_p),
-            min_p: bounded(self.min_p, 0.0, 1.0, fallback.min_p),
+            top_p: bounded(self.top_p, 0.01..=1.0, fallback.top_p),
+            min_p: bounded(self.min_p, 0.0..=1.0, fallback.min_p),
             repetition_penalty: if self.repetition_penalty.is_nan() {
                 fallback.repetition_penalty
             } else {
@@ -189,25 +184,84 @@ impl Teaching {
     #[must_use]
     pub fn clamped(self) -> Self {
         let fallback = Self::default();
-        let bounded = |value: f64, low: f64, high: f64, default: f64| {
-            if value.is_nan() {
-                default
-            } else {
-                value.clamp(low, high)
-            }
-        };
         let targets = self.lora.targets;
         let any = targets.attention_in || targets.attention_out || targets.mlp_in || targets.mlp_out;
         Self {
             objective: self.objective,
             steps: self.steps.clamp(1, 32),
-            learning_rate: bounded(self.learning_rate, 1e-6, 1e-1, fallback.learning_rate),
-            kl_weight: bounded(self.kl_weight, 0.0, 10.0, fallback.kl_weight),
+            learning_rate: bounded(self.learning_rate, 1e-6..=1e-1, fallback.learning_rate),
+            kl_weight: bounded(self.kl_weight, 0.0..=10.0, fallback.kl_weight),
             lora: Lora {
                 rank: self.lora.rank.clamp(1, 64),
-                alpha: bounded(self.lora.alpha, 0.1, 256.0, fallback.lora.alpha),
+                alpha: bounded(self.lora.alpha, 0.1..=256.0, fallback.lora.alpha),
                 targets: if any { targets } else { Targets::default() },
             },
         }
+    }
+}
+
+/// The value within its bounds; what is not a number becomes the default.
+fn bounded(value: f64, bounds: RangeInclusive<f64>, default: f64) -> f64 {
+    if value.is_nan() {
+        default
+    } else {
+        value.clamp(*bounds.start(), *bounds.end())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absurd_settings_are_brought_into_their_bounds() {
+        let sampling = Sampling {
+            temperature: f64::NAN,
+            top_p: -3.0,
+            min_p: f64::INFINITY,
+            repetition_penalty: f32::NAN,
+            length: 0,
+            ..Sampling::default()
+        }
+        .clamped();
+        let expected = Sampling {
+            top_p: 0.01,
+            min_p: 1.0,
+            length: 1,
+            ..Sampling::default()
+        };
+        assert_eq!(sampling, expected);
+
+        let teaching = Teaching {
+            steps: 0,
+            learning_rate: f64::INFINITY,
+            kl_weight: f64::NAN,
+            lora: Lora {
+                rank: 0,
+                alpha: f64::NEG_INFINITY,
+                targets: Targets {
+                    attention_in: false,
+                    attention_out: false,
+                    mlp_in: false,
+                    mlp_out: false,
+                },
+            },
+            ..Teaching::default()
+        }
+        .clamped();
+        assert_eq!((teaching.steps, teaching.lora.rank), (1, 1));
+        assert!(teaching.learning_rate <= 0.1 && teaching.lora.alpha > 0.0);
+        assert_eq!(teaching.kl_weight.to_bits(), Teaching::default().kl_weight.to_bits());
+        assert_eq!(
+            teaching.lora.targets,
+            Targets::default(),
+            "an adapter has at least one matrix"
+        );
+    }
+
+    #[test]
+    fn defaults_are_within_their_bounds() {
+        assert_eq!(Sampling::default().clamped(), Sampling::default());
+        assert_eq!(Teaching::default().clamped(), Teaching::default());
     }
 }

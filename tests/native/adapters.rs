@@ -96,15 +96,7 @@ fn only_the_targeted_matrices_are_adapted() {
 #[test]
 fn a_learner_comes_back_from_its_bytes() {
     let (reference, model) = (Reference::load(), model("tiny-gpt2"));
-    let mut learner = Learner::new(
-        &model,
-        Lora {
-            rank: 4,
-            ..Lora::default()
-        },
-        7,
-    )
-    .expect("learner");
+    let mut learner = learner_of(&model, 4);
     teach(&mut learner, &model, &reference);
     let snapshot = learner.snapshot().expect("snapshot");
     let kept = Snapshot::from_bytes(snapshot.as_bytes().to_vec());
@@ -125,26 +117,10 @@ fn a_learner_comes_back_from_its_bytes() {
 #[test]
 fn damaged_snapshots_are_refused_and_change_nothing() {
     let (reference, model) = (Reference::load(), model("tiny-gpt2"));
-    let mut learner = Learner::new(
-        &model,
-        Lora {
-            rank: 4,
-            ..Lora::default()
-        },
-        7,
-    )
-    .expect("learner");
+    let mut learner = learner_of(&model, 4);
     teach(&mut learner, &model, &reference);
     let before = learner.snapshot().expect("snapshot");
-    let other = Learner::new(
-        &model,
-        Lora {
-            rank: 2,
-            ..Lora::default()
-        },
-        7,
-    )
-    .expect("learner");
+    let other = learner_of(&model, 2);
     let cut = Snapshot::from_bytes(before.as_bytes()[..before.as_bytes().len() / 2].to_vec());
     for bad in [
         cut,
@@ -154,6 +130,14 @@ fn damaged_snapshots_are_refused_and_change_nothing() {
         assert!(learner.restore(&bad).is_err());
         assert_eq!(learner.snapshot().expect("snapshot"), before);
     }
+}
+
+fn learner_of(model: &Model, rank: usize) -> Learner {
+    let lora = Lora {
+        rank,
+        ..Lora::default()
+    };
+    Learner::new(model, lora, 7).expect("learner")
 }
 
 fn teach(learner: &mut Learner, model: &Model, reference: &Reference) {

@@ -99,6 +99,7 @@ pub fn run() -> Result<()> {
 }
 
 fn format() -> Result<Vec<String>> {
+    tools::components()?;
     run_keeping(&mut cargo(["fmt", "--all", "--check"]), nothing)
 }
 
@@ -116,6 +117,7 @@ fn lints_native() -> Result<Vec<String>> {
 }
 
 fn lints_wasm() -> Result<Vec<String>> {
+    tools::wasm_target()?;
     let arguments = [
         "clippy",
         "--target",

@@ -141,7 +141,24 @@ fn folder() -> PathBuf {
     root().join("target/tools")
 }
 
-fn wasm_target() -> Result<()> {
+/// What the lints need and a minimal Rust lacks.
+pub fn components() -> Result<()> {
+    for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        let there = Command::new("cargo").args([command, "--version"]).output();
+        if there.is_ok_and(|output| output.status.success()) {
+            continue;
+        }
+        say(&format!("Adding {component}: the lints need it"));
+        run(Command::new("rustup")
+            .args(["component", "add", component])
+            .current_dir(root()))
+        .with_context(|| format!("{component} is missing, and rustup did not add it"))?;
+    }
+    Ok(())
+}
+
+/// Rust's standard library for browsers.
+pub fn wasm_target() -> Result<()> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let sysroot = Command::new(rustc)
         .args(["--print", "sysroot"])
@@ -149,7 +166,7 @@ fn wasm_target() -> Result<()> {
         .output()
         .context("rustc could not be started")?;
     let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
-    if Path::new(&sysroot).join("lib/rustlib").join(WASM).is_dir() {
+    if Path::new(&sysroot).join("lib/rustlib").join(WASM).join("lib").is_dir() {
         return Ok(());
     }
     say("Adding the wasm32 target: browsers run nothing else");
