@@ -9,7 +9,6 @@ use super::Config;
 pub struct Cache {
     layers: Vec<LayerCache>,
     len: usize,
-    capacity: usize,
 }
 
 /// Keys and values of one layer, each `[batch, n_head, capacity, head_dim]`.
@@ -32,11 +31,7 @@ impl Cache {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Self {
-            layers,
-            len: 0,
-            capacity,
-        })
+        Ok(Self { layers, len: 0 })
     }
 
     /// Tokens that are in the cache.
@@ -49,12 +44,6 @@ impl Cache {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
-    }
-
-    /// Tokens that fit.
-    #[must_use]
-    pub const fn capacity(&self) -> usize {
-        self.capacity
     }
 
     /// Adds the keys and values (`[batch, n_head, t, head_dim]`) of new tokens to a layer and returns those of all tokens,
