@@ -1,6 +1,6 @@
-//! How long a post is by X's weighted count (configuration v3 of twitter-text).
+//! How long a text is and may be: by words, by characters, or by X's weighted count (configuration v3 of twitter-text).
 //!
-//! Characters are counted as NFC composes them. Latin, Cyrillic, Arabic and most other alphabetic scripts weigh 1 a code point, Chinese,
+//! The weighted count: //! Characters are counted as NFC composes them. Latin, Cyrillic, Arabic and most other alphabetic scripts weigh 1 a code point, Chinese,
 //! Japanese, Korean and symbols 2; an emoji weighs 2 however many code points it is made of; a link weighs 23 however
 //! long it is, and a bare domain is a link.
 //!
@@ -17,8 +17,57 @@ use std::ops::Range;
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The most that a post may weigh.
-pub const MAX: usize = 280;
+/// A measure and the most that a text may have by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// X's weighted count.
+    Weighted(usize),
+    /// Words: what white space separates.
+    Words(usize),
+    /// What a reader sees as characters (extended grapheme clusters).
+    Characters(usize),
+}
+
+impl Limit {
+    /// The most.
+    #[must_use]
+    pub const fn most(self) -> usize {
+        match self {
+            Self::Weighted(most) | Self::Words(most) | Self::Characters(most) => most,
+        }
+    }
+
+    /// What is counted; nothing for X's count, which has no name.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Weighted(_) => "",
+            Self::Words(_) => "words",
+            Self::Characters(_) => "characters",
+        }
+    }
+
+    /// How much a text has.
+    #[must_use]
+    pub fn measure(self, text: &str) -> usize {
+        match self {
+            Self::Weighted(_) => weighted_length(text),
+            Self::Words(_) => text.split_whitespace().count(),
+            Self::Characters(_) => text.graphemes(true).count(),
+        }
+    }
+
+    /// The part of a text that is within the limit, and the rest.
+    #[must_use]
+    pub fn split(self, text: &str) -> (&str, &str) {
+        let fitting = match self {
+            Self::Weighted(most) => fitting(pieces(text), most),
+            Self::Words(most) => fitting(words(text), most),
+            Self::Characters(most) => fitting(text.graphemes(true).map(|cluster| (1, cluster.len())), most),
+        };
+        text.split_at(fitting)
+    }
+}
 
 /// What every link weighs, since X shortens them all to the same length.
 const LINK: usize = 23;
@@ -46,24 +95,22 @@ const COUNTRY: &str = " ac ad ae af ag ai al am ao ar as at au aw ax az ba bb bd
     rs ru rw sa sb sc sd se sg sh si sk sl sm sn so sr ss st su sv sx sy sz tc td tf tg th tj tk tl tm tn to tr tt tv \
     tw tz ua ug uk us uy uz va vc ve vg vi vn vu wf ws ye yt za zm zw ";
 
-/// The weight of a text. It may be published if this is at most [`MAX`].
+/// The weight of a text. X publishes what weighs at most 280.
 #[must_use]
 pub fn weighted_length(text: &str) -> usize {
     pieces(text).map(|(weight, _)| weight).sum()
 }
 
-/// The text up to the last piece that still fits into [`MAX`], and the rest.
-#[must_use]
-pub fn split_at_max(text: &str) -> (&str, &str) {
+/// The bytes of the first pieces, each with its weight and its bytes, that weigh no more than `most` together.
+fn fitting(pieces: impl Iterator<Item = (usize, usize)>, most: usize) -> usize {
     let mut weight = 0;
-    let fitting = pieces(text)
+    pieces
         .take_while(|(piece, _)| {
             weight += piece;
-            weight <= MAX
+            weight <= most
         })
         .map(|(_, bytes)| bytes)
-        .sum();
-    text.split_at(fitting)
+        .sum()
 }
 
 /// The links, emoji and characters of a text, each with its weight and its length in bytes.
@@ -80,6 +127,20 @@ fn pieces(text: &str) -> impl Iterator<Item = (usize, usize)> {
         before = piece.chars().next_back();
         rest = after;
         Some((weight, bytes))
+    })
+}
+
+/// The words of a text, each with the white space before it: what ends a text weighs nothing.
+fn words(text: &str) -> impl Iterator<Item = (usize, usize)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let start = rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len());
+        let end = rest[start..]
+            .find(char::is_whitespace)
+            .map_or(rest.len(), |end| start + end);
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        (!word.is_empty()).then_some((usize::from(start < end), end))
     })
 }
 
@@ -251,16 +312,36 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_where_it_overflows() {
-        let (fits, over) = split_at_max("short");
-        assert_eq!((fits, over), ("short", ""));
+        let limit = Limit::Weighted(280);
+        assert_eq!(limit.split("short"), ("short", ""));
         let text = "故".repeat(139) + "a🐱b";
-        let (fits, over) = split_at_max(&text);
+        let (fits, over) = limit.split(&text);
         assert_eq!(weighted_length(fits), 279);
         assert_eq!(over, "🐱b");
+        assert_eq!(Limit::Characters(3).split("añ👨‍👩‍👧z"), ("añ👨‍👩‍👧", "z"));
+        assert_eq!(
+            Limit::Words(2).split(" Dear\nMira, thanks "),
+            (" Dear\nMira,", " thanks ")
+        );
+        assert_eq!(
+            Limit::Words(3).split(" Dear\nMira, thanks \n"),
+            (" Dear\nMira, thanks \n", "")
+        );
+    }
+
+    #[test]
+    fn what_fits_is_within_the_limit_and_no_more_would_fit() {
+        let text = "One two, three 故 👨‍👩‍👧 e.g. http://test.co/a ends here";
+        for limit in (0..60).flat_map(|most| [Limit::Weighted(most), Limit::Words(most), Limit::Characters(most)]) {
+            let (fits, over) = limit.split(text);
+            assert_eq!([fits, over].concat(), text);
+            assert!(limit.measure(fits) <= limit.most());
+            assert_eq!(over.is_empty(), limit.measure(text) <= limit.most());
+        }
     }
 
     #[test]
     fn a_long_text_is_counted_whole() {
-        expect(&"word ".repeat(56), MAX);
+        expect(&"word ".repeat(56), 280);
     }
 }

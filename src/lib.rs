@@ -13,9 +13,10 @@
 //! [`learning::snapshot`]; `worker` (session, jobs, store); [`protocol`]; [`view`]; `ui`.
 //!
 //! Two programs are built from it: `app`, the page, and `worker`, which owns model, adapter and database. They meet only in
-//! [`protocol`], [`settings`] and [`feedback`]. All but `worker` and `ui` is plain Rust without a browser, a clock or a
+//! [`protocol`], [`settings`], [`content`] and [`feedback`]. All but `worker` and `ui` is plain Rust without a browser, a clock or a
 //! thread; `ARCHITECTURE.md` draws the walls, and a test keeps them.
 
+pub mod content;
 pub mod engine;
 pub mod feedback;
 pub mod learning;

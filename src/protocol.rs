@@ -7,13 +7,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::content::ContentType;
 use crate::feedback::{PartialRatings, Ratings, Weights};
 use crate::settings::{Lora, Sampling, Teaching};
 
 /// Names a request; the page counts up from 1.
 pub type RequestId = u64;
 
-/// Names a post within one model's history; counts up from 1 in the order of writing.
+/// Names a post within one history; counts up from 1 in the order of writing.
 pub type PostId = u32;
 
 /// So many lessons, at most, can be taken back.
@@ -40,10 +41,17 @@ pub struct Reply {
 /// What the page asks of the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
-    /// Load the model in this folder (a URL ending in `/`) and restore what was taught to it.
+    /// Load the model in this folder (a URL ending in `/`) and restore what was taught to it for a type of text.
     Open {
         /// Where `config.json`, `tokenizer.json`, `model.safetensors` and, perhaps, `fledge.json` lie.
         folder: String,
+        /// What is to be written.
+        content: ContentType,
+    },
+    /// Write another type of text from now on. Every type has its own history and its own adapter.
+    Choose {
+        /// The type.
+        content: ContentType,
     },
     /// Write a post.
     Write {
@@ -74,7 +82,7 @@ pub enum Command {
     },
     /// Take the last lesson back.
     Undo,
-    /// Delete every post, rating and lesson of this model, for ever.
+    /// Delete every post, rating and lesson of this model, of all types, for ever.
     Forget,
 }
 
@@ -94,6 +102,15 @@ pub enum Event {
     Opened {
         /// The model.
         model: ModelInfo,
+        /// Its history.
+        memory: Memory,
+        /// Whether what happens from now on is kept.
+        keeping: Keeping,
+    },
+    /// Another type of text is chosen, and what was taught for it is restored.
+    Chosen {
+        /// The type.
+        content: ContentType,
         /// Its history.
         memory: Memory,
         /// Whether what happens from now on is kept.
@@ -183,7 +200,7 @@ pub struct ModelInfo {
     pub id: String,
 }
 
-/// Everything that was kept for a model.
+/// Everything that was kept for a model and a type of text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     /// All posts, oldest first.
@@ -208,11 +225,14 @@ pub enum Keeping {
     },
 }
 
-/// A post with all that is known of it.
+/// A post, an e-mail or a piece of copy, with all that is known of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Post {
     /// Its id.
     pub id: PostId,
+    /// What it is. Posts from before there were types are posts.
+    #[serde(default)]
+    pub content: ContentType,
     /// What was typed.
     pub prompt: String,
     /// What was written.
@@ -242,7 +262,7 @@ pub enum Ending {
     EndOfText,
     /// It has as many tokens as were asked for, or the context is full.
     Length,
-    /// One more word would exceed 280 characters.
+    /// One more word would exceed what its type allows.
     Full,
     /// It was stopped.
     Stopped,

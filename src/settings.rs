@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::content::ContentType;
+
 /// How the next token is drawn from the model's distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -23,7 +25,7 @@ pub struct Sampling {
     pub repetition_penalty: f32,
     /// The same seed, prompt, settings and model give the same post.
     pub seed: u64,
-    /// The most tokens that a post may have.
+    /// The most tokens that a text may have.
     pub length: usize,
 }
 
@@ -36,12 +38,21 @@ impl Default for Sampling {
             min_p: 0.0,
             repetition_penalty: 1.1,
             seed: 1,
-            length: 80,
+            length: ContentType::default().tokens(),
         }
     }
 }
 
 impl Sampling {
+    /// The settings with which a type of text comes.
+    #[must_use]
+    pub fn of(content: ContentType) -> Self {
+        Self {
+            length: content.tokens(),
+            ..Self::default()
+        }
+    }
+
     /// These settings with every value brought into its bounds.
     #[must_use]
     pub fn clamped(self) -> Self {

@@ -10,6 +10,7 @@ mod fold;
 mod tests;
 pub mod words;
 
+use crate::content::ContentType;
 use crate::feedback::{Metric, PartialRatings, Ratings, Stars};
 use crate::protocol::{Command, Keeping, Lesson, ModelInfo, Post, PostId, RequestId, Step};
 use crate::settings::Lora;
@@ -68,6 +69,8 @@ pub enum NextAction {
 pub enum Work {
     /// Opening the model.
     Open,
+    /// Turning to another type of text.
+    Choose,
     /// Writing a post.
     Write,
     /// Stopping.
@@ -97,6 +100,7 @@ impl Work {
     const fn of(command: &Command) -> Self {
         match command {
             Command::Open { .. } => Self::Open,
+            Command::Choose { .. } => Self::Choose,
             Command::Write { .. } => Self::Write,
             Command::Stop => Self::Stop,
             Command::Rate { .. } => Self::Rate,
@@ -108,7 +112,7 @@ impl Work {
 
     const fn place(self) -> Place {
         match self {
-            Self::Open | Self::Write | Self::Stop => Place::Desk,
+            Self::Open | Self::Choose | Self::Write | Self::Stop => Place::Desk,
             Self::Rate | Self::Teach | Self::Undo => Place::Lesson,
             Self::Forget => Place::Settings,
         }
@@ -148,6 +152,8 @@ pub struct ViewState {
     pub loading: Option<(u64, Option<u64>)>,
     /// The open model.
     pub model: Option<ModelInfo>,
+    /// What is written here, and what all below belongs to.
+    pub content: ContentType,
     /// Whether anything is kept; `None` until a model is open.
     pub keeping: Option<Keeping>,
     /// All finished posts, oldest first.
@@ -179,6 +185,15 @@ pub struct ViewState {
 }
 
 impl ViewState {
+    /// Nothing is open yet; this is what will be written.
+    #[must_use]
+    pub fn new(content: ContentType) -> Self {
+        Self {
+            content,
+            ..Self::default()
+        }
+    }
+
     /// Puts a sentence where it belongs.
     pub fn tell(&mut self, place: Place, text: String) {
         self.problem = Some(Problem { place, text });
@@ -209,7 +224,7 @@ impl ViewState {
     /// The newest post, if it can be rated now.
     #[must_use]
     pub fn rateable(&self) -> Option<&Post> {
-        let idle = self.phase == Phase::Ready && !self.waits_for(Work::Undo);
+        let idle = self.phase == Phase::Ready && !self.waits_for(Work::Undo) && !self.waits_for(Work::Choose);
         self.newest().filter(|post| idle && post.lesson.is_none())
     }
 
@@ -232,7 +247,7 @@ impl ViewState {
     /// Whether a lesson can be taken back now.
     #[must_use]
     pub fn can_undo(&self) -> bool {
-        self.phase == Phase::Ready && self.undoable > 0 && !self.waits_for(Work::Undo)
+        self.phase == Phase::Ready && self.undoable > 0 && !self.waits_for(Work::Undo) && !self.waits_for(Work::Choose)
     }
 
     /// Whether there is something in the browser's database that took a person's effort.

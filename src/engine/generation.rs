@@ -1,11 +1,12 @@
-//! Writing one post, token by token. The caller pulls: [`Generation::next`] gives one token, so that whoever calls
+//! Writing one text, token by token. The caller pulls: [`Generation::next`] gives one token, so that whoever calls
 //! decides about Stop and about how often the screen is drawn.
 
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Adapter, Cache, Error, Model, Sampler};
-use crate::length;
+use crate::content::ContentType;
+use crate::length::Limit;
 use crate::settings::Sampling;
 
 /// Why a post ended by itself.
@@ -15,7 +16,7 @@ pub enum Ending {
     EndOfText,
     /// As many tokens as were asked for, or as the context holds.
     Length,
-    /// The next token would have made it longer than 280 characters, or it has just that many.
+    /// The next token would have made it longer than its type allows.
     Full,
 }
 
@@ -45,6 +46,7 @@ pub struct Generation {
     log_probs: Vec<f32>,
     text: String,
     most: usize,
+    limit: Limit,
     ending: Option<Ending>,
 }
 
@@ -53,12 +55,12 @@ impl Generation {
     ///
     /// # Errors
     /// [`Error::EmptyPrompt`] if the prompt is blank.
-    pub fn new(model: &Model, prompt: &str, sampling: &Sampling) -> Result<Self, Error> {
-        let context = model.config().n_positions;
+    pub fn new(model: &Model, content: ContentType, prompt: &str, sampling: &Sampling) -> Result<Self, Error> {
+        let positions = model.config().n_positions;
         // A long prompt leaves room for the post, but never has to give up more than half of the context.
-        let reserved = sampling.length.min(context / 2).max(1);
-        let prompt = model.encode_prompt(prompt, context - reserved)?;
-        let most = sampling.length.min(context.saturating_sub(prompt.ids.len())).max(1);
+        let reserved = sampling.length.min(positions / 2).max(1);
+        let prompt = model.encode_prompt(content, prompt, positions - reserved)?;
+        let most = sampling.length.min(positions.saturating_sub(prompt.ids.len())).max(1);
         let capacity = prompt.ids.len() + most;
         Ok(Self {
             sampler: Sampler::new(*sampling),
@@ -69,6 +71,7 @@ impl Generation {
             log_probs: Vec::new(),
             text: String::new(),
             most,
+            limit: content.limit(),
             ending: None,
         })
     }
@@ -102,16 +105,13 @@ impl Generation {
         self.ids.push(drawn.token);
         let text = whole_characters(&model.tokenizer().decode(&self.ids[self.prompt_len..])?).to_owned();
         self.ids.pop();
-        let length = length::weighted_length(text.trim());
-        if length > length::MAX {
+        if self.limit.measure(text.trim()) > self.limit.most() {
             self.ending = Some(Ending::Full);
             return Ok(None);
         }
         self.push(drawn);
         self.text = text;
-        if length == length::MAX {
-            self.ending = Some(Ending::Full);
-        } else if self.tokens() == self.most {
+        if self.tokens() == self.most {
             self.ending = Some(Ending::Length);
         }
         Ok(Some(drawn.token))

@@ -1,9 +1,12 @@
 //! A model that can write: GPT-2, its tokenizer, and the card that says how a prompt is put to it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::weights::{Fingerprint, Weights};
 use super::{Config, Error, Gpt2, Tokenizer};
+use crate::content::ContentType;
 
 /// The files of a model, as they lie in its Hugging Face folder.
 pub struct ModelFiles {
@@ -25,6 +28,8 @@ pub struct Card {
     pub name: String,
     /// The text around a prompt, with `{prompt}` in its place.
     pub prompt_format: String,
+    /// The same for types of text that have their own. Types of a later version of this program are no error.
+    pub formats: BTreeMap<String, String>,
 }
 
 impl Default for Card {
@@ -32,11 +37,20 @@ impl Default for Card {
         Self {
             name: "GPT-2".into(),
             prompt_format: PLACE.into(),
+            formats: BTreeMap::new(),
         }
     }
 }
 
-/// Where the prompt stands in [`Card::prompt_format`].
+impl Card {
+    /// How a prompt for a type of text is put to the model.
+    #[must_use]
+    pub fn format(&self, content: ContentType) -> &str {
+        self.formats.get(content.tag()).unwrap_or(&self.prompt_format)
+    }
+}
+
+/// Where the prompt stands in [`Card::prompt_format`] and [`Card::formats`].
 const PLACE: &str = "{prompt}";
 
 /// A prompt as the model reads it.
@@ -65,8 +79,11 @@ impl Model {
             Some(json) => serde_json::from_slice(json).map_err(|e| Error::Card(e.to_string()))?,
             None => Card::default(),
         };
-        if !card.prompt_format.contains(PLACE) {
-            return Err(Error::Card(format!("prompt_format has no {PLACE}")));
+        if ContentType::ALL
+            .iter()
+            .any(|content| !card.format(*content).contains(PLACE))
+        {
+            return Err(Error::Card(format!("a prompt format has no {PLACE}")));
         }
         let weights = Weights::parse(&files.weights, &config)?;
         let mut fingerprint = Fingerprint::new();
@@ -100,7 +117,7 @@ impl Model {
         &self.tokenizer
     }
 
-    /// Name and prompt format.
+    /// Name and prompt formats.
     #[must_use]
     pub const fn card(&self) -> &Card {
         &self.card
@@ -118,19 +135,20 @@ impl Model {
         self.parameters
     }
 
-    /// Puts a prompt into the model's format, in at most `room` tokens. What is too long loses its beginning.
+    /// Puts a prompt into the model's format for a type of text, in at most `room` tokens. What is too long loses its beginning.
     ///
     /// # Errors
     /// [`Error::EmptyPrompt`] if there is nothing but white space.
-    pub fn encode_prompt(&self, prompt: &str, room: usize) -> Result<Prompt, Error> {
+    pub fn encode_prompt(&self, content: ContentType, prompt: &str, room: usize) -> Result<Prompt, Error> {
         let prompt = prompt.trim();
         if prompt.is_empty() {
             return Err(Error::EmptyPrompt);
         }
         // Format and prompt are encoded together: a space before the prompt belongs to its first word's token.
-        let mut ids = self.tokenizer.encode(&self.card.prompt_format.replace(PLACE, prompt))?;
+        let format = self.card.format(content);
+        let mut ids = self.tokenizer.encode(&format.replace(PLACE, prompt))?;
         let excess = ids.len().saturating_sub(room);
-        let (before, _) = self.card.prompt_format.split_once(PLACE).unwrap_or_default();
+        let (before, _) = format.split_once(PLACE).unwrap_or_default();
         let start = self.tokenizer.encode(before.trim_end())?.len().min(ids.len());
         ids.drain(start..(start + excess).min(ids.len()));
         Ok(Prompt { ids, cut: excess > 0 })

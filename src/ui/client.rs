@@ -123,7 +123,9 @@ impl Client {
             link.waiting.clear();
         });
         if started {
-            self.send(Command::Open { folder: address(MODEL) });
+            let content = self.state.with_untracked(|state| state.content);
+            let folder = address(MODEL);
+            self.send(Command::Open { folder, content });
         } else {
             self.lost(generation, &JsValue::from_str("it could not be created"));
         }

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::content::ContentType;
 use crate::ui::desk::Desk;
 use crate::view::curve::{Point, points, sentence, untaught_mean};
 
@@ -43,6 +44,7 @@ pub fn Curve() -> impl IntoView {
         let weights = desk.preferences.with(|preferences| preferences.weights);
         desk.state.with(|state| points(&state.posts, &weights))
     });
+    let content = desk.read(|state| state.content);
     let unfolded = RwSignal::new(false);
     view! {
         <section class="curve" class:unfolded=unfolded aria-labelledby="curve-title">
@@ -57,9 +59,9 @@ pub fn Curve() -> impl IntoView {
                 {move || if unfolded.get() { "Fold" } else { "Unfold" }}
             </button>
             <div id="curve-picture" class="picture">
-                {move || points.with(|points| picture(points))}
+                {move || points.with(|points| picture(content.get(), points))}
             </div>
-            <p class="curve-sentence">{move || points.with(|points| sentence(points))}</p>
+            <p class="curve-sentence">{move || points.with(|points| sentence(content.get(), points))}</p>
             <div class="curve-more">
                 <ul class="key" aria-hidden="true">
                     <li class="key-untaught">"untaught"</li>
@@ -69,14 +71,14 @@ pub fn Curve() -> impl IntoView {
                 </ul>
                 <details class="fold">
                     <summary>"As a table"</summary>
-                    {move || points.with(|points| table(points))}
+                    {move || points.with(|points| table(content.get(), points))}
                 </details>
             </div>
         </section>
     }
 }
 
-fn picture(points: &[Point]) -> impl IntoView + use<> {
+fn picture(content: ContentType, points: &[Point]) -> impl IntoView + use<> {
     let count = points.len();
     let grid = [0.0, 0.5, 1.0].map(|reward| {
         view! {
@@ -91,7 +93,7 @@ fn picture(points: &[Point]) -> impl IntoView + use<> {
         .iter()
         .enumerate()
         .map(|(index, point)| {
-            let title = format!("Post {}: {:.2}", point.post, point.reward);
+            let title = format!("{}: {:.2}", content.numbered(point.post), point.reward);
             view! {
                 <circle class="dot" class:untaught=point.untaught cx=x(index, count) cy=y(point.reward) r="4">
                     <title>{title}</title>
@@ -114,7 +116,7 @@ fn picture(points: &[Point]) -> impl IntoView + use<> {
         <svg
             viewBox=format!("0 0 {WIDTH} {HEIGHT}")
             role="img"
-            aria-label=format!("Reward of each rated post, from 0 to 1. {}", sentence(points))
+            aria-label=format!("Reward of each rated {}, from 0 to 1. {}", content.noun(), sentence(content, points))
         >
             {grid}
             {base}
@@ -122,12 +124,12 @@ fn picture(points: &[Point]) -> impl IntoView + use<> {
             {dots}
             {first}
             {last}
-            <text class="tick axis" x=title y=HEIGHT - 6.0 text-anchor=anchor>"rated posts, in order"</text>
+            <text class="tick axis" x=title y=HEIGHT - 6.0 text-anchor=anchor>{format!("rated {}s, in order", content.noun())}</text>
         </svg>
     }
 }
 
-fn table(points: &[Point]) -> impl IntoView + use<> {
+fn table(content: ContentType, points: &[Point]) -> impl IntoView + use<> {
     let rows = points
         .iter()
         .map(|point| {
@@ -145,7 +147,7 @@ fn table(points: &[Point]) -> impl IntoView + use<> {
         <table>
             <thead>
                 <tr>
-                    <th scope="col">"Post"</th>
+                    <th scope="col">{content.name()}</th>
                     <th scope="col">"Reward"</th>
                     <th scope="col">"Mean so far"</th>
                     <th scope="col">"Taught"</th>

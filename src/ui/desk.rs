@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::content::ContentType;
 use crate::feedback::{Metric, Stars};
 use crate::protocol::Command;
 use crate::ui::client::Client;
@@ -25,8 +26,9 @@ pub struct Desk {
 impl Desk {
     /// Sets the desk up and starts the worker.
     pub fn open() -> Self {
-        let state = RwSignal::new(ViewState::default());
-        let preferences = RwSignal::new(Preferences::load());
+        let preferences = Preferences::load();
+        let state = RwSignal::new(ViewState::new(preferences.content));
+        let preferences = RwSignal::new(preferences);
         Effect::watch(move || preferences.get(), |preferences, _, _| preferences.save(), false);
         let desk = Self {
             state,
@@ -52,21 +54,33 @@ impl Desk {
         Memo::new(move |_| self.state.with(&part))
     }
 
-    /// Writes a post about what is typed, or says why not. Whether it was sent.
+    /// Turns to another type of text.
+    pub fn choose(self, content: ContentType) {
+        let idle = |state: &ViewState| state.phase == Phase::Ready && state.content != content;
+        if self.state.with_untracked(idle) {
+            self.preferences.update(|preferences| preferences.content = content);
+            self.client.send(Command::Choose { content });
+        }
+    }
+
+    /// Writes a text about what is typed, or says why not. Whether it was sent.
     pub fn write(self) -> bool {
         let prompt = self.prompt.with_untracked(|prompt| prompt.trim().to_owned());
-        let refusal = match self.state.with_untracked(|state| state.phase) {
-            Phase::Ready if prompt.is_empty() => "Say what the post should be about first.",
-            Phase::Ready => "",
-            Phase::Loading => "The model is not ready yet.",
-            Phase::Error => "There is no model to write with.",
+        let (phase, content) = self.state.with_untracked(|state| (state.phase, state.content));
+        let refusal = match phase {
+            Phase::Ready if prompt.is_empty() => format!("Say what the {} should be about first.", content.noun()),
+            Phase::Ready => String::new(),
+            Phase::Loading => "The model is not ready yet.".into(),
+            Phase::Error => "There is no model to write with.".into(),
             Phase::Writing | Phase::Teaching => return false,
         };
         if !refusal.is_empty() {
-            self.state.update(|state| state.tell(Place::Desk, refusal.into()));
+            self.state.update(|state| state.tell(Place::Desk, refusal));
             return false;
         }
-        let sampling = self.preferences.try_update(Preferences::next_sampling);
+        let sampling = self
+            .preferences
+            .try_update(|preferences| preferences.next_sampling(content));
         if let Some(sampling) = sampling {
             self.client.send(Command::Write { prompt, sampling });
         }

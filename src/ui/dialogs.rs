@@ -45,7 +45,7 @@ pub fn Modal(open: RwSignal<bool>, id: &'static str, title: &'static str, childr
 pub fn ForgetDialog() -> impl IntoView {
     let desk = Desk::here();
     let open = expect_context::<Open>();
-    let what = desk.read(|state| (state.posts.len(), state.lessons));
+    let what = desk.read(|state| (state.content, state.posts.len(), state.lessons));
     let forget = move |_| {
         open.forget.set(false);
         open.settings.set(false);
@@ -55,10 +55,11 @@ pub fn ForgetDialog() -> impl IntoView {
         <Modal open=open.forget id="forget" title="Forget everything?">
             <p>
                 {move || {
-                    let (posts, lessons) = what.get();
+                    let (content, posts, lessons) = what.get();
+                    let noun = content.name();
                     format!(
-                        "Posts: {posts}. Lessons: {lessons}. All of them, with their ratings, are deleted from this browser, \
-                         and the model writes as it did on the first day. This can't be undone."
+                        "{noun}s: {posts}. Lessons: {lessons}. These and those of the other types, with their ratings, are \
+                         deleted from this browser, and the model writes as it did on the first day. This can't be undone."
                     )
                 }}
             </p>

@@ -1,11 +1,12 @@
-//! Name, model, settings.
+//! Name, type of text, model, settings.
 
 use leptos::prelude::*;
 
+use crate::content::ContentType;
 use crate::ui::desk::Desk;
 use crate::ui::dialogs::Open;
 use crate::ui::mark::Mark;
-use crate::view::words;
+use crate::view::{Phase, words};
 
 /// The line at the top.
 #[component]
@@ -23,6 +24,7 @@ pub fn Header() -> impl IntoView {
             <Mark />
             <h1>"Fledge"</h1>
             <p class="slogan">"Teach a small model to write your way"</p>
+            <ContentChoice />
             <p class="model">
                 {move || model.get().map(|(name, size)| view! {
                     <span class="model-name">{name}</span>
@@ -33,5 +35,32 @@ pub fn Header() -> impl IntoView {
                 "Settings"
             </button>
         </header>
+    }
+}
+
+/// What is written: posts, e-mails or copy.
+#[component]
+fn ContentChoice() -> impl IntoView {
+    let desk = Desk::here();
+    let chosen = desk.read(|state| state.content);
+    let idle = desk.read(|state| state.phase == Phase::Ready);
+    let choices = ContentType::ALL.map(|content| {
+        view! {
+            <label class="segment">
+                <input
+                    type="radio"
+                    name="content"
+                    value=content.tag()
+                    prop:checked=move || chosen.get() == content
+                    on:change=move |_| desk.choose(content)
+                />
+                <span>{content.name()}</span>
+            </label>
+        }
+    });
+    view! {
+        <fieldset class="content segments" role="radiogroup" aria-label="What to write" disabled=move || !idle.get()>
+            {choices}
+        </fieldset>
     }
 }

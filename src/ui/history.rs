@@ -12,15 +12,18 @@ use crate::view::words;
 pub fn History() -> impl IntoView {
     let desk = Desk::here();
     let posts = desk.read(|state| state.posts.clone());
+    let content = desk.read(|state| state.content);
     let weights = Memo::new(move |_| desk.preferences.with(|preferences| preferences.weights));
     view! {
         <section class="history" aria-labelledby="history-title">
             <h2 id="history-title">"History"</h2>
-            {move || posts.with(Vec::is_empty).then(|| view! { <p class="empty">"Your posts gather here."</p> })}
+            {move || posts.with(Vec::is_empty).then(|| view! {
+                <p class="empty">{move || format!("Your {}s gather here.", content.get().noun())}</p>
+            })}
             <ol class="posts" reversed>
                 <For
                     each=move || posts.get().into_iter().rev()
-                    key=|post| (post.id, Metric::ALL.map(|metric| post.ratings.get(metric)), post.lesson.is_some())
+                    key=|post| (post.content, post.id, Metric::ALL.map(|metric| post.ratings.get(metric)), post.lesson.is_some())
                     let:post
                 >
                     <Entry post weights />
@@ -67,7 +70,7 @@ fn Entry(post: Post, weights: Memo<Weights>) -> impl IntoView {
                 </summary>
                 <dl class="entry-ratings">{rated}</dl>
                 <p class="fact">
-                    {format!("Post {}, {}{lesson}. Prompt: “{}”", post.id, words::taught_before(&post), post.prompt)}
+                    {format!("{}, {}{lesson}. Prompt: “{}”", words::numbered(&post), words::taught_before(&post), post.prompt)}
                 </p>
             </details>
         </li>

@@ -12,7 +12,7 @@ pub fn LastLesson() -> impl IntoView {
     let desk = Desk::here();
     let taught = desk.read(|state| {
         let (post, lesson) = state.last_lesson()?;
-        Some((post.id, post.text.clone(), lesson.clone()))
+        Some((post.content, post.id, post.text.clone(), lesson.clone()))
     });
     let comparing = desk.read(|state| state.comparing);
     let after = move |post, before: &str, lesson: &Lesson| match &lesson.after {
@@ -26,13 +26,13 @@ pub fn LastLesson() -> impl IntoView {
             <h2 id="lesson-title">"Last lesson"</h2>
             {move || match taught.get() {
                 None => view! {
-                    <p class="empty">"What a lesson changes is shown here: the same post, before and after."</p>
+                    <p class="empty">"What a lesson changes is shown here: the same text, before and after."</p>
                 }
                 .into_any(),
-                Some((post, before, lesson)) => view! {
-                    <p>{format!("Lesson {}, from post {post}. {}", lesson.number, words::verdict(&lesson))}</p>
+                Some((content, post, before, lesson)) => view! {
+                    <p>{format!("Lesson {}, from {} {post}. {}", lesson.number, content.noun(), words::verdict(&lesson))}</p>
                     <p class="fact">
-                        {words::lesson_effort(&lesson)} ". It now finds that post "
+                        {words::lesson_effort(&lesson)} ". It now finds that " {content.noun()} " "
                         <strong>{words::likelier_words(&lesson)}</strong> ", word for word."
                     </p>
                     <dl class="compare">

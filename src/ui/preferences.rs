@@ -1,9 +1,12 @@
 //! Small things that may be lost: weights, sampling, teaching, theme. They live in `localStorage`.
 
+use std::collections::BTreeMap;
+
 use gloo_storage::{LocalStorage, Storage};
 use leptos::prelude::window;
 use serde::{Deserialize, Serialize};
 
+use crate::content::ContentType;
 use crate::feedback::Weights;
 use crate::settings::{Sampling, Teaching};
 
@@ -18,9 +21,15 @@ const SEEDS: f64 = 4_294_967_296.0;
 pub struct Preferences {
     #[serde(skip_serializing_if = "is_default")]
     pub weights: Weights,
-    /// Its seed is not used; see `seed`.
+    /// Its seed and its length are not used; see `seed` and `lengths`.
     #[serde(skip_serializing_if = "is_default")]
     pub sampling: Sampling,
+    /// The most tokens of a text, for the types where that was set.
+    #[serde(skip_serializing_if = "is_default")]
+    pub lengths: BTreeMap<ContentType, usize>,
+    /// What was written last.
+    #[serde(skip_serializing_if = "is_default")]
+    pub content: ContentType,
     #[serde(skip_serializing_if = "is_default")]
     pub teaching: Teaching,
     #[serde(skip_serializing_if = "is_default")]
@@ -36,6 +45,8 @@ impl Default for Preferences {
         Self {
             weights: Weights::default(),
             sampling: Sampling::default(),
+            lengths: BTreeMap::new(),
+            content: ContentType::default(),
             teaching: Teaching::default(),
             theme: Theme::default(),
             seed: Sampling::default().seed,
@@ -81,13 +92,19 @@ impl Preferences {
         }
     }
 
-    /// How the next post is sampled; draws its seed if the person did not set one.
-    pub fn next_sampling(&mut self) -> Sampling {
+    /// The most tokens of a text of this type.
+    pub fn length(&self, content: ContentType) -> usize {
+        self.lengths.get(&content).copied().unwrap_or(content.tokens())
+    }
+
+    /// How the next text is sampled; draws its seed if the person did not set one.
+    pub fn next_sampling(&mut self, content: ContentType) -> Sampling {
         if self.new_seed {
             self.seed = (js_sys::Math::random() * SEEDS) as u64;
         }
         Sampling {
             seed: self.seed,
+            length: self.length(content),
             ..self.sampling
         }
         .clamped()

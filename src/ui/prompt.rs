@@ -1,20 +1,22 @@
-//! What the post should be about.
+//! What the text should be about.
 
 use leptos::html::Input;
 use leptos::prelude::*;
 
+use crate::content::ContentType;
 use crate::ui::desk::Desk;
 use crate::ui::keys;
 use crate::ui::sampling::SamplingFold;
 use crate::view::{NextAction, Phase, Place};
 
-/// Prompts to begin with.
-const EXAMPLES: [&str; 4] = [
-    "Advice for entrepreneurs",
-    "Raising your prices",
-    "Hiring the first employee",
-    "Saying no to a customer",
-];
+/// What is asked above the prompt.
+const fn question(content: ContentType) -> &'static str {
+    match content {
+        ContentType::Post => "What should it write about?",
+        ContentType::Email => "What should the e-mail do?",
+        ContentType::Copy => "What should it advertise?",
+    }
+}
 
 /// The prompt, the examples, and Write, which is Stop while a post is being written.
 #[component]
@@ -36,17 +38,20 @@ pub fn Prompt() -> impl IntoView {
             focus();
         }
     };
-    let examples = EXAMPLES.map(|example| {
-        let choose = move |_| {
-            desk.prompt.set(example.to_owned());
-            focus();
-        };
-        view! { <li><button class="example" type="button" on:click=choose>{example}</button></li> }
-    });
+    let content = desk.read(|state| state.content);
+    let examples = move || {
+        content.get().examples().map(|example| {
+            let choose = move |_| {
+                desk.prompt.set(example.to_owned());
+                focus();
+            };
+            view! { <li><button class="example" type="button" on:click=choose>{example}</button></li> }
+        })
+    };
 
     view! {
         <section class="ask" aria-labelledby="ask-title">
-            <h2 id="ask-title">"What should it write about?"</h2>
+            <h2 id="ask-title">{move || question(content.get())}</h2>
             <form
                 class="ask-line"
                 novalidate
@@ -61,7 +66,7 @@ pub fn Prompt() -> impl IntoView {
                     type="text"
                     autocomplete="off"
                     enterkeyhint="go"
-                    placeholder="Advice for entrepreneurs"
+                    placeholder=move || content.get().examples()[0]
                     aria-describedby="ask-title"
                     aria-invalid=move || refused.get().then_some("true")
                     aria-keyshortcuts="/"

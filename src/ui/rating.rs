@@ -14,7 +14,7 @@ pub fn RatingPanel() -> impl IntoView {
     let metrics = Metric::ALL.map(|metric| view! { <MetricRow metric /> });
     view! {
         <section class="rate" aria-labelledby="rate-title">
-            <h2 id="rate-title" class="unseen">"Rate the post"</h2>
+            <h2 id="rate-title" class="unseen">"Rate what was written"</h2>
             <div class="metrics">{metrics}</div>
             <TeachPanel />
             <TeachingFold />

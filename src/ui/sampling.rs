@@ -43,14 +43,14 @@ const REPETITION: Number = Number {
 };
 const LENGTH: Number = Number {
     name: "Length",
-    about: "The most tokens in a post.",
+    about: "The most tokens that it writes.",
     min: 1.0,
     max: 1024.0,
     step: 1.0,
 };
 const SEED: Number = Number {
     name: "Seed",
-    about: "The same seed writes the same post.",
+    about: "The same seed writes the same text.",
     min: 0.0,
     max: 9_007_199_254_740_991.0,
     step: 1.0,
@@ -68,6 +68,13 @@ pub fn SamplingFold() -> impl IntoView {
         };
         view! { <NumberField number value set /> }
     };
+    let content = desk.read(|state| state.content);
+    let length = Signal::derive(move || desk.preferences.with(|preferences| preferences.length(content.get())) as f64);
+    let set_length = move |length: f64| {
+        desk.preferences.update(|preferences| {
+            preferences.lengths.insert(content.get_untracked(), length as usize);
+        });
+    };
     let new_seed = Memo::new(move |_| desk.preferences.with(|preferences| preferences.new_seed));
     let seed = Signal::derive(move || desk.preferences.with(|preferences| preferences.seed as f64));
     let type_seed = move |seed: f64| {
@@ -79,6 +86,7 @@ pub fn SamplingFold() -> impl IntoView {
     let reset = move |_| {
         desk.preferences.update(|preferences| {
             preferences.sampling = Sampling::default();
+            preferences.lengths.remove(&content.get_untracked());
             preferences.new_seed = true;
         });
     };
@@ -91,7 +99,7 @@ pub fn SamplingFold() -> impl IntoView {
                 {field(TOP_K, |s| s.top_k as f64, |s, v| s.top_k = v as usize)}
                 {field(MIN_P, |s| s.min_p, |s, v| s.min_p = v)}
                 {field(REPETITION, |s| shown(s.repetition_penalty), |s, v| s.repetition_penalty = v as f32)}
-                {field(LENGTH, |s| s.length as f64, |s, v| s.length = v as usize)}
+                <NumberField number=LENGTH value=length set=set_length />
                 <NumberField number=SEED value=seed set=type_seed />
                 <label class="check">
                     <input
@@ -102,7 +110,7 @@ pub fn SamplingFold() -> impl IntoView {
                             desk.preferences.update(|preferences| preferences.new_seed = checked);
                         }
                     />
-                    "New seed for each post"
+                    "New seed each time"
                 </label>
             </div>
             <button class="quiet" type="button" on:click=reset>"Back to the defaults"</button>

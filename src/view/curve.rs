@@ -1,5 +1,6 @@
 //! The reward curve: what the rated posts say about the lessons.
 
+use crate::content::ContentType;
 use crate::feedback::Weights;
 use crate::protocol::{Post, PostId};
 
@@ -45,13 +46,14 @@ pub fn untaught_mean(points: &[Point]) -> Option<f64> {
 
 /// What the curve shows, in a sentence or two.
 #[must_use]
-pub fn sentence(points: &[Point]) -> String {
+pub fn sentence(content: ContentType, points: &[Point]) -> String {
+    let noun = content.noun();
     let Some(last) = points.last() else {
-        return "Every post that you rate becomes a dot here.".into();
+        return format!("Every {noun} that you rate becomes a dot here.");
     };
     let overall = match points.len() {
-        1 => format!("One post is rated, at {:.2}.", last.reward),
-        count => format!("{count} posts are rated, {:.2} on average.", last.running_mean),
+        1 => format!("One {noun} is rated, at {:.2}.", last.reward),
+        count => format!("{count} {noun}s are rated, {:.2} on average.", last.running_mean),
     };
     match (mean(points, true), mean(points, false)) {
         (Some((before, n)), Some((after, m))) => {

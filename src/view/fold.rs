@@ -1,6 +1,6 @@
 //! How requests and replies change the state.
 
-use crate::protocol::{Command, Event, Post, PostId, Reply, Request};
+use crate::protocol::{Command, Event, Keeping, Memory, Post, PostId, Reply, Request};
 use crate::view::{Draft, Phase, Place, ViewState, Work, words};
 
 /// A worker that dies this often …
@@ -20,10 +20,16 @@ impl ViewState {
             self.spoken.clear();
         }
         match &request.command {
-            Command::Open { .. } => {
+            Command::Open { content, .. } => {
+                self.content = *content;
                 self.phase = Phase::Loading;
                 self.loading = None;
                 self.status = "Reading the model …".into();
+            }
+            Command::Choose { content } => {
+                self.phase = Phase::Loading;
+                self.comparing = None;
+                self.status = format!("{} …", content.name());
             }
             Command::Write { prompt, .. } => {
                 self.phase = Phase::Writing;
@@ -67,15 +73,21 @@ impl ViewState {
         match event {
             Event::Loading { received, total } => self.loading = Some((received, total)),
             Event::Opened { model, memory, keeping } => {
-                self.status = words::opened(&model, memory.posts.len(), memory.lessons);
+                self.status = words::opened(&model, self.content, &memory);
                 self.model = Some(model);
-                self.keeping = Some(keeping);
-                self.posts = memory.posts;
-                self.lessons = memory.lessons;
-                self.undoable = memory.undoable;
-                self.lora = memory.lora;
+                self.remember(memory, keeping);
                 self.loading = None;
                 self.deaths.clear();
+                self.phase = Phase::Ready;
+            }
+            Event::Chosen {
+                content,
+                memory,
+                keeping,
+            } => {
+                self.content = content;
+                self.status = words::chosen(content, &memory);
+                self.remember(memory, keeping);
                 self.phase = Phase::Ready;
             }
             Event::Begun { post, prompt_cut } => {
@@ -114,7 +126,7 @@ impl ViewState {
                 self.undoable = (self.undoable + 1).min(crate::protocol::UNDO_DEPTH);
                 self.comparing = Some(post.id);
                 if let Some(lesson) = &post.lesson {
-                    self.status = words::learned(lesson);
+                    self.status = words::learned(post.content, lesson);
                     self.lora = Some(lesson.teaching.lora);
                 }
                 self.rest();
@@ -130,13 +142,14 @@ impl ViewState {
                 self.lessons = self.lessons.saturating_sub(1);
                 self.undoable = self.undoable.saturating_sub(1);
                 self.comparing = None;
-                self.status = format!("The lesson from post {} is taken back.", post.id);
+                self.status = format!("The lesson from {} {} is taken back.", post.content.noun(), post.id);
                 self.put(post);
             }
             Event::Forgotten => {
                 *self = Self {
                     phase: Phase::Ready,
                     model: self.model.take(),
+                    content: self.content,
                     keeping: self.keeping.take(),
                     status: "Everything is forgotten.".into(),
                     ..Self::default()
@@ -158,7 +171,7 @@ impl ViewState {
     pub fn worker_lost(&mut self, now: f64) -> bool {
         let doing = match self.phase {
             Phase::Teaching => "in the middle of a lesson. That lesson is not learned; everything before it is kept.",
-            Phase::Writing => "in the middle of a post. Everything that you taught is kept.",
+            Phase::Writing => "in the middle of a text. Everything that you taught is kept.",
             Phase::Loading | Phase::Ready | Phase::Error => "without warning. Everything that you taught is kept.",
         };
         self.rest();
@@ -197,7 +210,7 @@ impl ViewState {
             self.model = None;
         }
         let over = match work {
-            Work::Open => true,
+            Work::Open | Work::Choose => true,
             Work::Write => self.phase == Phase::Writing,
             Work::Teach => self.phase == Phase::Teaching,
             Work::Stop | Work::Rate | Work::Undo | Work::Forget => fatal,
@@ -220,6 +233,15 @@ impl ViewState {
         self.teaching_post = None;
     }
 
+    /// Takes over what was kept.
+    fn remember(&mut self, memory: Memory, keeping: Keeping) {
+        self.keeping = Some(keeping);
+        self.posts = memory.posts;
+        self.lessons = memory.lessons;
+        self.undoable = memory.undoable;
+        self.lora = memory.lora;
+    }
+
     fn post_mut(&mut self, id: PostId) -> Option<&mut Post> {
         self.posts.iter_mut().rev().find(|post| post.id == id)
     }
@@ -237,6 +259,7 @@ impl ViewState {
 const fn ends(event: &Event) -> bool {
     match event {
         Event::Opened { .. }
+        | Event::Chosen { .. }
         | Event::Written { .. }
         | Event::Rated { .. }
         | Event::Learned { .. }

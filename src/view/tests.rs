@@ -1,5 +1,6 @@
 //! A conversation between page and worker, without either.
 
+use crate::content::ContentType;
 use crate::feedback::{Metric, PartialRatings, Ratings, Stars, Weights};
 use crate::protocol::{Command, Ending, Event, Keeping, Lesson, Memory, ModelInfo, Post, PostId, Reply, Request, Step};
 use crate::settings::{Sampling, Teaching};
@@ -16,9 +17,7 @@ impl Talk {
     /// A model is open, with these posts from before.
     fn with(posts: Vec<Post>) -> Self {
         let mut talk = Self::default();
-        let id = talk.ask(Command::Open {
-            folder: "model/".into(),
-        });
+        let id = talk.ask(open());
         let lessons = posts.iter().filter(|post| post.lesson.is_some()).count() as u32;
         let memory = Memory {
             posts,
@@ -109,6 +108,13 @@ fn star(count: u8) -> Stars {
     Stars::new(count).expect("1 to 5")
 }
 
+fn open() -> Command {
+    Command::Open {
+        folder: "model/".into(),
+        content: ContentType::Post,
+    }
+}
+
 fn write() -> Command {
     Command::Write {
         prompt: "Prices".into(),
@@ -131,6 +137,7 @@ fn model() -> ModelInfo {
 fn post(id: PostId) -> Post {
     Post {
         id,
+        content: ContentType::Post,
         prompt: "Prices".into(),
         text: format!("Text {id}"),
         tokens: 3,
@@ -293,11 +300,53 @@ fn a_rating_that_is_not_kept_does_not_end_the_post_that_is_being_written() {
 }
 
 #[test]
+fn another_type_of_text_brings_its_own_history() {
+    let mut talk = Talk::with(vec![rated(1, 4, 0)]);
+    let request = talk.ask(Command::Choose {
+        content: ContentType::Email,
+    });
+    talk.expect(Phase::Loading, NextAction::Wait);
+    let email = Post {
+        content: ContentType::Email,
+        ..post(1)
+    };
+    let memory = Memory {
+        posts: vec![email],
+        ..Memory::default()
+    };
+    talk.answer(
+        request,
+        Event::Chosen {
+            content: ContentType::Email,
+            memory,
+            keeping: Keeping::Kept,
+        },
+    );
+    talk.expect(Phase::Ready, NextAction::Rate);
+    assert_eq!(talk.state.status, "E-mail: 1 e-mail and 0 lessons from before.");
+    assert_eq!(words::lesson_hint(&talk.state), "Rate the e-mail on all four.");
+    assert!(
+        talk.state
+            .rateable()
+            .is_some_and(|post| post.content == ContentType::Email)
+    );
+}
+
+#[test]
+fn a_type_that_cannot_be_opened_leaves_the_one_before() {
+    let mut talk = Talk::with(vec![rated(1, 4, 0)]);
+    let request = talk.ask(Command::Choose {
+        content: ContentType::Copy,
+    });
+    talk.fail(request, false);
+    talk.expect(Phase::Ready, NextAction::Teach);
+    assert_eq!(talk.state.content, ContentType::Post);
+}
+
+#[test]
 fn a_fatal_failure_leaves_no_model() {
     let mut talk = Talk::default();
-    let request = talk.ask(Command::Open {
-        folder: "model/".into(),
-    });
+    let request = talk.ask(open());
     talk.fail(request, true);
     talk.expect(Phase::Error, NextAction::Wait);
 }
@@ -324,9 +373,7 @@ fn a_worker_that_dies_is_started_again_but_not_for_ever() {
     assert!(problem.contains("not learned"), "{problem}");
     talk.expect(Phase::Loading, NextAction::Wait);
 
-    let again = talk.ask(Command::Open {
-        folder: "model/".into(),
-    });
+    let again = talk.ask(open());
     talk.answer(
         again,
         Event::Opened {
@@ -395,7 +442,10 @@ fn digits_move_down_the_list_and_back_to_what_was_left_out() {
 #[test]
 fn the_curve_and_its_sentence() {
     let weights = Weights::default();
-    assert_eq!(curve::sentence(&[]), "Every post that you rate becomes a dot here.");
+    assert_eq!(
+        curve::sentence(ContentType::Post, &[]),
+        "Every post that you rate becomes a dot here."
+    );
     let posts = [rated(1, 1, 0), post(2), rated(3, 3, 0), rated(4, 5, 1)];
     let points = curve::points(&posts, &weights);
     assert_eq!(points.iter().map(|point| point.post).collect::<Vec<_>>(), [1, 3, 4]);
@@ -409,7 +459,7 @@ fn the_curve_and_its_sentence() {
     );
     assert_eq!(curve::untaught_mean(&points), Some(0.25));
     assert_eq!(
-        curve::sentence(&points),
+        curve::sentence(ContentType::Post, &points),
         "3 posts are rated, 0.50 on average. Before any lesson 0.25 (2), after lessons 1.00 (1)."
     );
 }

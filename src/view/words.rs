@@ -1,7 +1,8 @@
 //! The sentences on the page.
 
-use crate::feedback::{Metric, PartialRatings};
-use crate::protocol::{Ending, Lesson, ModelInfo, Post};
+use crate::content::ContentType;
+use crate::feedback::Metric;
+use crate::protocol::{Ending, Lesson, Memory, ModelInfo, Post};
 use crate::settings::Objective;
 use crate::view::{Phase, ViewState};
 
@@ -20,16 +21,34 @@ fn megabytes(bytes: u64) -> String {
 
 /// "Fledgling is ready, with 3 posts and 1 lesson from before."
 #[must_use]
-pub fn opened(model: &ModelInfo, posts: usize, lessons: u32) -> String {
+pub fn opened(model: &ModelInfo, content: ContentType, memory: &Memory) -> String {
     let name = &model.name;
-    match posts {
-        0 => format!("{name} is ready."),
-        _ => format!(
-            "{name} is ready, with {} and {} from before.",
-            counted(posts as u64, "post"),
-            counted(u64::from(lessons), "lesson")
-        ),
-    }
+    from_before(content, memory).map_or_else(
+        || format!("{name} is ready."),
+        |memory| format!("{name} is ready, with {memory}."),
+    )
+}
+
+/// "E-mail: 3 e-mails and 1 lesson from before.", "E-mail: nothing is written yet."
+#[must_use]
+pub fn chosen(content: ContentType, memory: &Memory) -> String {
+    let name = content.name();
+    from_before(content, memory).map_or_else(
+        || format!("{name}: nothing is written yet."),
+        |memory| format!("{name}: {memory}."),
+    )
+}
+
+/// "3 posts and 1 lesson from before"
+fn from_before(content: ContentType, memory: &Memory) -> Option<String> {
+    let posts = memory.posts.len() as u64;
+    (posts > 0).then(|| {
+        format!(
+            "{} and {} from before",
+            counted(posts, content.noun()),
+            counted(u64::from(memory.lessons), "lesson")
+        )
+    })
 }
 
 /// "Post 3 is written. Rate it."
@@ -41,9 +60,23 @@ pub fn written(post: &Post, prompt_cut: bool) -> String {
         ""
     };
     match post.ending {
-        Ending::Stopped => format!("Post {} is stopped{cut}. Rate it as it is.", post.id),
-        Ending::EndOfText | Ending::Length | Ending::Full => format!("Post {} is written{cut}. Rate it.", post.id),
+        Ending::Stopped => format!("{} is stopped{cut}. Rate it as it is.", numbered(post)),
+        Ending::EndOfText | Ending::Length | Ending::Full => format!("{} is written{cut}. Rate it.", numbered(post)),
     }
+}
+
+/// "Post 3", "E-mail 3"
+#[must_use]
+pub fn numbered(post: &Post) -> String {
+    post.content.numbered(post.id)
+}
+
+/// "142 / 280", "46 / 120 words"
+#[must_use]
+pub fn length(content: ContentType, text: &str) -> String {
+    let limit = content.limit();
+    let count = format!("{} / {} {}", limit.measure(text), limit.most(), limit.unit());
+    count.trim_end().to_owned()
 }
 
 /// "31 tokens in 1.2 s", and why it ends if not by itself.
@@ -80,9 +113,9 @@ pub fn lesson_hint(state: &ViewState) -> String {
             None => "The lesson begins …".into(),
         },
         (_, None) => "Your ratings become the lesson.".into(),
-        (Phase::Writing, Some(_)) => "You can rate when the post is whole.".into(),
-        (_, Some(post)) if post.lesson.is_some() => "Taught. Write the next post.".into(),
-        (_, Some(post)) => match missing(&post.ratings) {
+        (Phase::Writing, Some(_)) => format!("You can rate when the {} is whole.", state.content.noun()),
+        (_, Some(post)) if post.lesson.is_some() => format!("Taught. Write the next {}.", post.content.noun()),
+        (_, Some(post)) => match missing(post) {
             Some(metrics) => format!("Rate {metrics}."),
             None => "Ready to teach.".into(),
         },
@@ -91,16 +124,16 @@ pub fn lesson_hint(state: &ViewState) -> String {
 
 /// "Clarity and Engagement"; `None` if nothing is missing.
 #[must_use]
-pub fn missing(ratings: &PartialRatings) -> Option<String> {
+pub fn missing(post: &Post) -> Option<String> {
     let missing: Vec<&str> = Metric::ALL
         .into_iter()
-        .filter(|metric| ratings.get(*metric).is_none())
+        .filter(|metric| post.ratings.get(*metric).is_none())
         .map(Metric::name)
         .collect();
     let (last, others) = missing.split_last()?;
     Some(match others {
         [] => (*last).to_owned(),
-        [_, _, _] => "the post on all four".to_owned(),
+        [_, _, _] => format!("the {} on all four", post.content.noun()),
         others => format!("{} and {last}", others.join(", ")),
     })
 }
@@ -111,16 +144,17 @@ pub fn why_not_teach(state: &ViewState) -> Option<String> {
     if state.teachable().is_some() {
         return None;
     }
+    let noun = state.content.noun();
     Some(match (state.phase, state.newest()) {
         (Phase::Loading, _) => "The model is not ready yet.".into(),
         (Phase::Error, _) => "There is no model to teach.".into(),
-        (Phase::Writing, _) => "The post is still being written.".into(),
+        (Phase::Writing, _) => format!("The {noun} is still being written."),
         (Phase::Teaching, _) => "A lesson is being taught.".into(),
-        (Phase::Ready, None) => "There is no post to teach from yet: write one first.".into(),
+        (Phase::Ready, None) => format!("There is no {noun} to teach from yet: write one first."),
         (Phase::Ready, Some(post)) if post.lesson.is_some() => {
-            "This post is taught already. Write the next one, or undo the lesson to rate it anew.".into()
+            format!("This {noun} is taught already. Write the next one, or undo the lesson to rate it anew.")
         }
-        (Phase::Ready, Some(post)) => match missing(&post.ratings) {
+        (Phase::Ready, Some(post)) => match missing(post) {
             Some(metrics) => format!("Rate {metrics} first."),
             None => "The last lesson is being taken back.".into(),
         },
@@ -148,10 +182,10 @@ pub fn likelier_words(lesson: &Lesson) -> String {
 
 /// "Lesson 2 is learned. The model now finds this post 9 % likelier, word for word."
 #[must_use]
-pub fn learned(lesson: &Lesson) -> String {
-    let change = likelier_words(lesson);
+pub fn learned(content: ContentType, lesson: &Lesson) -> String {
+    let (noun, change) = (content.noun(), likelier_words(lesson));
     format!(
-        "Lesson {} is learned. The model now finds this post {change}, word for word.",
+        "Lesson {} is learned. The model now finds this {noun} {change}, word for word.",
         lesson.number
     )
 }

@@ -17,18 +17,18 @@ use crate::engine::{Completion, generation};
 use crate::protocol::Post;
 
 const NAME: &str = "fledge";
-/// Posts with their tokens, by `[model, post]`.
+/// Posts with their tokens, by `[history, post]`.
 const POSTS: &str = "posts";
-/// What was learned, as bytes, by `[model, lesson]`.
+/// What was learned, as bytes, by `[history, lesson]`.
 const SNAPSHOTS: &str = "snapshots";
-/// One [`Head`] a model, by model.
+/// One [`Head`] a history, by its name.
 const HEADS: &str = "heads";
 
-/// A model's part of the database.
+/// One history's part of the database.
 pub struct Database {
     reader: idb::Database,
     raw: IdbDatabase,
-    model: String,
+    name: String,
 }
 
 impl Drop for Database {
@@ -38,7 +38,7 @@ impl Drop for Database {
 }
 
 impl Database {
-    pub async fn open(model: &str) -> Result<Self, Error> {
+    pub async fn open(name: &str) -> Result<Self, Error> {
         let database = DatabaseBuilder::new(NAME)
             .version(1)
             .add_object_store(ObjectStoreBuilder::new(POSTS))
@@ -54,7 +54,7 @@ impl Database {
         Ok(Self {
             reader,
             raw,
-            model: model.to_owned(),
+            name: name.to_owned(),
         })
     }
 
@@ -72,7 +72,7 @@ impl Database {
             .into_iter()
             .filter_map(|value| StoredPost::read(value).ok())
             .collect();
-        let head = self.reading(HEADS)?.get(JsValue::from_str(&self.model))?.await?;
+        let head = self.reading(HEADS)?.get(JsValue::from_str(&self.name))?.await?;
         let head = head.and_then(|value| serde_wasm_bindgen::from_value::<Head>(value).ok());
         let head = head.unwrap_or_else(|| Head::rebuilt(&records)).covering(&records);
         Ok(Found {
@@ -124,7 +124,7 @@ impl Database {
             )?))?;
             heads.put(
                 &serde_wasm_bindgen::to_value(&change.head)?,
-                Some(&self.model.as_str().into()),
+                Some(&self.name.as_str().into()),
             )?;
             Ok(())
         })
@@ -135,7 +135,7 @@ impl Database {
         self.write(|posts, snapshots, heads| {
             posts.delete(self.all()?)?;
             snapshots.delete(self.all()?)?;
-            heads.delete(JsValue::from_str(&self.model))?;
+            heads.delete(JsValue::from_str(&self.name))?;
             Ok(())
         })
         .await
@@ -164,13 +164,13 @@ impl Database {
     }
 
     fn key(&self, number: u32) -> JsValue {
-        Array::of2(&self.model.as_str().into(), &number.into()).into()
+        Array::of2(&self.name.as_str().into(), &number.into()).into()
     }
 
-    /// Keys before and after every key of this model: arrays come after numbers.
+    /// Keys before and after every key of this history: arrays come after numbers.
     fn ends(&self) -> (JsValue, JsValue) {
-        let model = JsValue::from_str(&self.model);
-        (Array::of1(&model).into(), Array::of2(&model, &Array::new()).into())
+        let name = JsValue::from_str(&self.name);
+        (Array::of1(&name).into(), Array::of2(&name, &Array::new()).into())
     }
 
     fn all(&self) -> Result<Query, Error> {

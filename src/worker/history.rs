@@ -1,4 +1,4 @@
-//! The posts of one model and the lessons in force, as plain data.
+//! The posts of one model and type of text, and the lessons in force, as plain data.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct Record {
     pub completion: Completion,
 }
 
-/// Where a model's history stands. It says which snapshots are kept: those from `lessons - undoable` to `lessons`,
+/// Where a history stands. It says which snapshots are kept: those from `lessons - undoable` to `lessons`,
 /// except 0, which is the untaught model and needs none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -164,6 +164,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::ContentType;
     use crate::feedback::PartialRatings;
     use crate::protocol::{Ending, Lesson};
     use crate::settings::{Sampling, Teaching};
@@ -186,6 +187,7 @@ mod tests {
     fn taught(id: PostId) -> Record {
         let post = Post {
             id,
+            content: ContentType::default(),
             prompt: String::new(),
             text: String::new(),
             tokens: 1,

@@ -1,5 +1,7 @@
 //! What each command does.
 
+use std::rc::Rc;
+
 use super::dispatch::Page;
 use super::host::{self, Lock};
 use super::job::Job;
@@ -8,6 +10,7 @@ use super::library;
 use super::problem::Problem;
 use super::studio::Studio;
 use super::writing::Writing;
+use crate::content::ContentType;
 use crate::engine::Model;
 use crate::feedback::PartialRatings;
 use crate::protocol::{Command, Event, PostId, Request, RequestId};
@@ -22,6 +25,8 @@ const WRITER_RETRIES: (usize, i32) = (5, 400);
 pub struct Session {
     page: Page,
     studio: Option<Studio>,
+    /// The same model's other types of text, as far as they were chosen before.
+    others: Vec<Studio>,
     job: Option<Job>,
     /// A comparison that gave way to a post. It goes on when that is written.
     postponed: Option<Job>,
@@ -35,6 +40,7 @@ impl Session {
         Self {
             page,
             studio: None,
+            others: Vec::new(),
             job: None,
             postponed: None,
             writer: false,
@@ -61,7 +67,8 @@ impl Session {
     /// Carries out a command, or begins to.
     pub async fn handle(&mut self, Request { id, command }: Request) {
         let result = match command {
-            Command::Open { folder } => self.open(id, &folder).await,
+            Command::Open { folder, content } => self.open(id, &folder, content).await,
+            Command::Choose { content } => self.choose(id, content).await,
             Command::Write { prompt, sampling } => {
                 self.postpone();
                 self.begin(|studio, page| Writing::begin(id, prompt, sampling, studio, page))
@@ -98,7 +105,7 @@ impl Session {
     }
 
     /// A model that is open already stays in force until the new one is whole.
-    async fn open(&mut self, request: RequestId, folder: &str) -> Result<(), Problem> {
+    async fn open(&mut self, request: RequestId, folder: &str, content: ContentType) -> Result<(), Problem> {
         self.make_room()?;
         let page = &self.page;
         let files = library::fetch(folder, |received, total| {
@@ -106,18 +113,53 @@ impl Session {
         });
         let model = Model::load(&files.await?).map_err(Problem::Load)?;
         let writer = self.become_writer().await;
-        let (studio, keeping, lost) = Studio::open(model, writer).await;
+        let (studio, lost) = Studio::open(Rc::new(model), content, writer).await;
         self.page.tell(
             request,
             Event::Opened {
                 model: studio.info(),
                 memory: studio.memory(),
-                keeping,
+                keeping: studio.keeping.clone(),
             },
         );
         self.studio = Some(studio);
+        self.others.clear();
         self.postponed = None;
         lost.map_or(Ok(()), Err)
+    }
+
+    /// Every type of text has a studio of its own. One that was left stays as it is, for the next time.
+    async fn choose(&mut self, request: RequestId, content: ContentType) -> Result<(), Problem> {
+        self.make_room()?;
+        let before = self.studio.as_ref().ok_or(Problem::NothingOpen)?;
+        let mut lost = None;
+        if before.content != content {
+            let (studio, problem) = self.other(Rc::clone(&before.model), content).await;
+            self.others.extend(self.studio.replace(studio));
+            self.postponed = None;
+            lost = problem;
+        }
+        if let Some(studio) = &self.studio {
+            let (memory, keeping) = (studio.memory(), studio.keeping.clone());
+            self.page.tell(
+                request,
+                Event::Chosen {
+                    content,
+                    memory,
+                    keeping,
+                },
+            );
+        }
+        lost.map_or(Ok(()), Err)
+    }
+
+    /// The studio of another type: the one that was left, or one with what was kept. Also says what was lost of that.
+    async fn other(&mut self, model: Rc<Model>, content: ContentType) -> (Studio, Option<Problem>) {
+        if let Some(at) = self.others.iter().position(|other| other.content == content) {
+            return (self.others.swap_remove(at), None);
+        }
+        let writer = self.become_writer().await;
+        Studio::open(model, content, writer).await
     }
 
     /// The right to write the database, or why there is none.
@@ -197,7 +239,15 @@ impl Session {
     async fn forget(&mut self, request: RequestId) -> Result<(), Problem> {
         self.make_room()?;
         self.postponed = None;
-        self.studio.as_mut().ok_or(Problem::NothingOpen)?.forget().await?;
+        let studio = self.studio.as_mut().ok_or(Problem::NothingOpen)?;
+        studio.forget().await?;
+        let (model, here) = (Rc::clone(&studio.model), studio.content);
+        for content in ContentType::ALL.into_iter().filter(|content| *content != here) {
+            let (mut other, _) = self.other(Rc::clone(&model), content).await;
+            let forgotten = other.forget().await;
+            self.others.push(other);
+            forgotten?;
+        }
         self.page.tell(request, Event::Forgotten);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Where posts, ratings and lessons are kept: the browser's database, or memory where the browser denies it.
 //!
-//! Four verbs, all for one model: [`Store::load`], [`Store::snapshot`], [`Store::save`], [`Store::forget`]. Whatever
+//! Four verbs, all for one history: [`Store::load`], [`Store::snapshot`], [`Store::save`], [`Store::forget`]. Whatever
 //! belongs together goes into one [`Change`], and that into one transaction: after a crash either all of it is there or
 //! nothing. [`Store::save`] returns when the transaction is complete.
 
@@ -84,7 +84,7 @@ pub struct Change<'a> {
     pub snapshot: Option<&'a [u8]>,
 }
 
-/// What was found for a model.
+/// What was found.
 #[derive(Default)]
 pub struct Found {
     /// Its posts and where they stand.
@@ -93,7 +93,7 @@ pub struct Found {
     pub damaged: usize,
 }
 
-/// The place where one model's history is kept.
+/// The place where one history is kept.
 pub enum Store {
     /// The browser's database.
     Kept(Database),
@@ -102,12 +102,12 @@ pub enum Store {
 }
 
 impl Store {
-    /// Opens the store of a model and reads what is there. It never fails: at worst, nothing is kept from now on.
+    /// Opens the store of a history and reads what is there. It never fails: at worst, nothing is kept from now on.
     /// `writer` says whether this worker may write, or else why not.
-    pub async fn open(model: &str, writer: Result<(), String>) -> (Self, Found, Keeping) {
+    pub async fn open(name: &str, writer: Result<(), String>) -> (Self, Found, Keeping) {
         let nothing_kept = |reason: String| Keeping::NotKept { reason };
         let opened = async {
-            let kept = Database::open(model).await?;
+            let kept = Database::open(name).await?;
             let found = kept.load().await?;
             Ok::<_, Error>((kept, found))
         };

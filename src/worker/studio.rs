@@ -1,10 +1,14 @@
-//! The open model with all that belongs to it: what it has learned, its history, and where that is kept.
+//! The open model with all that belongs to it for one type of text: what it has learned, its history, and where that is
+//! kept.
 //!
 //! Every change is saved first and comes into force when it is durable.
+
+use std::rc::Rc;
 
 use super::history::{Head, History, Record};
 use super::problem::Problem;
 use super::store::{self, Change, Store};
+use crate::content::ContentType;
 use crate::engine::{Adapter, Model};
 use crate::feedback::PartialRatings;
 use crate::learning::{self, Learner, Snapshot};
@@ -14,10 +18,22 @@ use crate::settings::Lora;
 /// The adapter's random half starts from this seed, so that the same lessons make the same adapter.
 const SEED: u64 = 0;
 
-/// An open model.
+/// Under which name a history is kept. Posts have the model's own, as they had before there were types.
+fn shelf(model: &Model, content: ContentType) -> String {
+    match content {
+        ContentType::Post => model.id().to_owned(),
+        ContentType::Email | ContentType::Copy => format!("{}/{}", model.id(), content.tag()),
+    }
+}
+
+/// An open model, set up for one type of text.
 pub struct Studio {
-    /// What never changes.
-    pub model: Model,
+    /// What never changes. All types share it.
+    pub model: Rc<Model>,
+    /// What is written here.
+    pub content: ContentType,
+    /// Whether what happens here is kept.
+    pub keeping: Keeping,
     /// `None` until the first lesson: the untaught model has no adapter.
     learner: Option<Learner>,
     history: History,
@@ -25,11 +41,13 @@ pub struct Studio {
 }
 
 impl Studio {
-    /// Restores what was kept for a model; also says whether anything will be kept, and what was lost.
-    pub async fn open(model: Model, writer: Result<(), String>) -> (Self, Keeping, Option<Problem>) {
-        let (store, found, mut keeping) = Store::open(model.id(), writer).await;
+    /// Restores what was kept for a model and a type; also says what was lost.
+    pub async fn open(model: Rc<Model>, content: ContentType, writer: Result<(), String>) -> (Self, Option<Problem>) {
+        let (store, found, keeping) = Store::open(&shelf(&model, content), writer).await;
         let mut studio = Self {
             model,
+            content,
+            keeping,
             learner: None,
             history: found.history,
             store,
@@ -38,7 +56,7 @@ impl Studio {
             Ok(lost) => lost,
             Err(error) => {
                 // The database holds lessons but won't give them now: it must not be overwritten with less.
-                keeping = Keeping::NotKept {
+                studio.keeping = Keeping::NotKept {
                     reason: error.to_string(),
                 };
                 studio.store = Store::forgetful();
@@ -51,7 +69,7 @@ impl Studio {
             posts: found.damaged,
             lessons,
         };
-        (studio, keeping, (found.damaged > 0 || lessons > 0).then_some(lost))
+        (studio, (found.damaged > 0 || lessons > 0).then_some(lost))
     }
 
     /// Goes back to the newest lesson that can be read, and returns how many could not.
@@ -197,7 +215,7 @@ impl Studio {
         Ok(post)
     }
 
-    /// Deletes everything that belongs to this model.
+    /// Deletes everything that belongs to this model and type.
     pub async fn forget(&mut self) -> Result<(), Problem> {
         self.store.forget().await.map_err(Problem::Forget)?;
         self.history = History::default();

@@ -36,7 +36,8 @@ impl Writing {
         page: &Page,
     ) -> Result<Job, Problem> {
         let sampling = sampling.clamped();
-        let generation = Generation::new(&studio.model, &prompt, &sampling).map_err(Problem::writing)?;
+        let generation =
+            Generation::new(&studio.model, studio.content, &prompt, &sampling).map_err(Problem::writing)?;
         let post = studio.head().next_post;
         page.tell(
             request,
@@ -104,6 +105,7 @@ impl Writing {
         }
         let post = Post {
             id,
+            content: studio.content,
             prompt,
             text: completion.text.clone(),
             tokens: completion.ids.len(),
@@ -154,7 +156,8 @@ pub struct Comparison {
 impl Comparison {
     /// Begins after a lesson.
     pub fn begin(request: RequestId, post: &Post, studio: &Studio) -> Result<Job, Problem> {
-        let generation = Generation::new(&studio.model, &post.prompt, &post.sampling).map_err(Problem::writing)?;
+        let generation =
+            Generation::new(&studio.model, post.content, &post.prompt, &post.sampling).map_err(Problem::writing)?;
         Ok(Job::Compare(Box::new(Self {
             request,
             post: post.id,

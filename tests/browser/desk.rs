@@ -28,6 +28,8 @@ pub fn file(name: &str) -> Vec<u8> {
 /// A desk that is being set up: a server with a browser of its own.
 pub struct Setup {
     server: Server,
+    /// What runs in the page before its own scripts.
+    pub scripts: Vec<String>,
 }
 
 impl Setup {
@@ -39,6 +41,7 @@ impl Setup {
         };
         Self {
             server: Server::start(&dist(), options).expect("the server starts"),
+            scripts: vec![include_str!("witness.js").into()],
         }
     }
 
@@ -57,12 +60,13 @@ impl Setup {
     /// Opens the page and does not wait for it.
     pub async fn enter(self) -> Desk {
         let (driver, profile) = (ChromeDriver::start(), Profile::fresh());
-        let page = visit(&driver, &profile, &self.server).await;
+        let page = visit(&driver, &profile, &self.server, &self.scripts).await;
         Desk {
             page,
             driver,
             profile,
             server: self.server,
+            scripts: self.scripts,
         }
     }
 
@@ -80,6 +84,7 @@ pub struct Desk {
     driver: ChromeDriver,
     profile: Profile,
     pub server: Server,
+    scripts: Vec<String>,
 }
 
 impl Desk {
@@ -100,15 +105,17 @@ impl Desk {
             driver,
             profile,
             server,
+            scripts,
         } = self;
         drop((page, driver));
         let driver = ChromeDriver::start();
-        let page = visit(&driver, &profile, &server).await;
+        let page = visit(&driver, &profile, &server, &scripts).await;
         let desk = Self {
             page,
             driver,
             profile,
             server,
+            scripts,
         };
         desk.becomes("ready").await;
         desk
@@ -168,6 +175,22 @@ impl Desk {
         self.page.keys(thirtyfour::Key::Tab).await;
     }
 
+    /// Turns to another type of text.
+    pub async fn choose(&self, content: &str) {
+        let radio = self.page.the("radio", content).await;
+        self.page.click(&radio).await;
+        self.hears(&format!("{content}: ")).await;
+        self.becomes("ready").await;
+    }
+
+    /// Forgets everything, and confirms it.
+    pub async fn forget(&self) {
+        self.page.press("Settings").await;
+        self.page.press("Forget everything …").await;
+        self.page.press("Forget everything").await;
+        self.hears("Everything is forgotten.").await;
+    }
+
     /// From now on every post is the likeliest one.
     pub async fn be_greedy(&self) {
         self.set("Temperature", "0").await;
@@ -215,6 +238,13 @@ impl Desk {
     pub async fn newest_post(&self) -> String {
         self.page
             .text_of("return document.querySelector('article')?.textContent.trim()")
+            .await
+    }
+
+    /// How long the newest post is, and how long it may be.
+    pub async fn count(&self) -> String {
+        self.page
+            .text_of("return document.querySelector('article').parentElement.querySelector('footer').lastElementChild.innerText")
             .await
     }
 
@@ -311,13 +341,15 @@ impl Desk {
 
 const METRICS: [&str; 4] = ["Relevance", "Clarity", "Originality", "Engagement"];
 
-/// Opens the page in a new browser, with a witness in it.
-async fn visit(driver: &ChromeDriver, profile: &Profile, server: &Server) -> Page {
+/// Opens the page in a new browser, with these scripts in it.
+async fn visit(driver: &ChromeDriver, profile: &Profile, server: &Server, scripts: &[String]) -> Page {
     let page = Page {
         driver: driver.browser(profile).await,
     };
-    let witness = json!({ "source": include_str!("witness.js") });
-    page.devtools("Page.addScriptToEvaluateOnNewDocument", witness).await;
+    for script in scripts {
+        page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }))
+            .await;
+    }
     page.driver.goto(server.url()).await.expect("the page opens");
     page
 }

@@ -22,3 +22,4 @@ mod memory;
 mod survival;
 mod the_loop;
 mod travel;
+mod types;

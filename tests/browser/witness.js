@@ -1,6 +1,6 @@
 // Runs in the page before its own scripts: hears everything that the page says, and can act the moment it is said.
 (() => {
-  const witness = { said: [], states: [], acts: [] };
+  const witness = { said: [], states: [], since: {}, acts: [] };
   window.witness = witness;
   const say = (text) => {
     text = (text ?? "").trim();
@@ -18,7 +18,11 @@
   witness.when = (words, act) => witness.acts.push([words, act]);
   new MutationObserver((changes) => {
     for (const { type, target, addedNodes } of changes) {
-      if (type === "attributes") witness.states.push(document.documentElement.dataset.fledge);
+      if (type === "attributes") {
+        const state = document.documentElement.dataset.fledge;
+        witness.states.push(state);
+        witness.since[state] = performance.now();
+      }
       else if (type === "characterData") say(target.data);
       else for (const node of addedNodes) if (!/^(SCRIPT|STYLE)$/.test(node.nodeName)) say(node.textContent);
     }

@@ -1,6 +1,7 @@
 //! Promise: a rating moves the rated post's likelihood in the rating's direction, gently, and a stopped lesson leaves no
 //! trace.
 
+use fledge::content::ContentType;
 use fledge::engine::{Completion, Generation, Model};
 use fledge::feedback::{Ratings, Stars, Weights};
 use fledge::learning::{Learner, Lesson, LessonOutcome, StepReport};
@@ -15,7 +16,8 @@ fn post(model: &Model, seed: u64) -> Completion {
         repetition_penalty: 1.0,
         ..Sampling::default()
     };
-    let mut generation = Generation::new(model, "A customer who complains", &sampling).expect("generation");
+    let mut generation =
+        Generation::new(model, ContentType::Post, "A customer who complains", &sampling).expect("generation");
     while generation.next(model, None).expect("token").is_some() {}
     generation.finish(model).expect("post")
 }

@@ -2,6 +2,7 @@
 //! cache, the same distributions after every filter.
 
 use candle_core::{Device, Tensor};
+use fledge::content::ContentType;
 use fledge::engine::sampler::Sampler;
 use fledge::engine::weights::Weights;
 use fledge::engine::{Cache, Config, Generation, Gpt2};
@@ -156,7 +157,7 @@ fn a_post_written_greedily_is_the_greedy_continuation() {
     let (reference, model) = (Reference::load(), model("tiny-gpt2"));
     let prompt = "The first hire is the hardest";
     let ids = model.tokenizer().encode(prompt).expect("ids");
-    let mut generation = Generation::new(&model, prompt, &greedy(20)).expect("generation");
+    let mut generation = Generation::new(&model, ContentType::Post, prompt, &greedy(20)).expect("generation");
     while generation.next(&model, None).expect("token").is_some() {}
     let post = generation.finish(&model).expect("post");
     let expected = continuation(model.gpt2(), &ids, post.ids.len(), false);

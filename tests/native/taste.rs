@@ -1,6 +1,7 @@
 //! Promise: what a person rewards becomes more frequent, on prompts that were never taught. A simulated rater who likes
 //! posts with a question mark and nothing else teaches the embedded model ten times.
 
+use fledge::content::ContentType;
 use fledge::engine::{Adapter, Completion, Generation, Model};
 use fledge::feedback::{Ratings, Stars, Weights};
 use fledge::learning::{Learner, Lesson};
@@ -45,7 +46,7 @@ fn write(model: &Model, adapter: Option<&Adapter>, prompt: &str, seed: u64) -> C
         length: 60,
         ..Sampling::default()
     };
-    let mut generation = Generation::new(model, prompt, &sampling).expect("generation");
+    let mut generation = Generation::new(model, ContentType::Post, prompt, &sampling).expect("generation");
     while generation.next(model, adapter).expect("token").is_some() {}
     generation.finish(model).expect("post")
 }

@@ -4,25 +4,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms of this crate that it may use.
-const ROOMS: [(&str, &[&str]); 10] = [
-    ("settings", &[]),
+const ROOMS: [(&str, &[&str]); 11] = [
     ("feedback", &[]),
     ("length", &[]),
-    ("engine", &["settings", "length"]),
+    ("content", &["length"]),
+    ("settings", &["content"]),
+    ("engine", &["settings", "content", "length"]),
     ("learning", &["engine", "feedback", "settings"]),
-    ("protocol", &["feedback", "settings"]),
-    ("view", &["protocol", "feedback", "settings", "length"]),
+    ("protocol", &["feedback", "settings", "content"]),
+    ("view", &["protocol", "feedback", "settings", "content", "length"]),
     (
         "worker",
-        &["protocol", "learning", "engine", "feedback", "settings", "length"],
+        &["protocol", "learning", "engine", "feedback", "settings", "content"],
     ),
-    ("ui", &["protocol", "view", "feedback", "settings", "length"]),
+    ("ui", &["protocol", "view", "feedback", "settings", "content"]),
     ("bin", &["worker", "ui"]),
 ];
 
 /// Rooms that build and run without a browser.
-const PLAIN: [&str; 7] = [
-    "settings", "feedback", "length", "engine", "learning", "protocol", "view",
+const PLAIN: [&str; 8] = [
+    "settings", "feedback", "length", "content", "engine", "learning", "protocol", "view",
 ];
 
 /// What ties code to a browser, a clock or a thread.

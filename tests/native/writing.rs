@@ -1,5 +1,6 @@
 //! Promise: a post is reproducible, ends where it should, and holds whole characters only.
 
+use fledge::content::ContentType;
 use fledge::engine::generation::Ending;
 use fledge::engine::{Completion, Generation, Model};
 use fledge::length;
@@ -8,7 +9,7 @@ use fledge::settings::Sampling;
 use crate::fixtures::{embedded, files, greedy, model};
 
 fn write(model: &Model, prompt: &str, sampling: &Sampling) -> Completion {
-    let mut generation = Generation::new(model, prompt, sampling).expect("generation");
+    let mut generation = Generation::new(model, ContentType::Post, prompt, sampling).expect("generation");
     while generation.next(model, None).expect("token").is_some() {}
     generation.finish(model).expect("post")
 }
@@ -62,7 +63,7 @@ fn no_post_exceeds_280_by_the_weighted_count() {
             ..Sampling::default()
         };
         let post = write(&model, "Pricing", &sampling);
-        assert!(length::weighted_length(&post.text) <= length::MAX, "{}", post.text);
+        assert!(length::weighted_length(&post.text) <= 280, "{}", post.text);
         full += usize::from(post.ending == Some(Ending::Full));
     }
     assert!(full > 0, "not one of these posts reached the limit");
@@ -80,7 +81,7 @@ fn unfinished_characters_never_show() {
             length: 24,
             ..Sampling::default()
         };
-        let mut generation = Generation::new(&model, "The price", &sampling).expect("generation");
+        let mut generation = Generation::new(&model, ContentType::Post, "The price", &sampling).expect("generation");
         while generation.next(&model, None).expect("token").is_some() {
             assert!(!generation.text().ends_with(char::REPLACEMENT_CHARACTER));
         }
@@ -97,7 +98,8 @@ fn unfinished_characters_never_show() {
 #[test]
 fn a_stopped_post_keeps_what_it_has() {
     let model = embedded();
-    let mut generation = Generation::new(&model, "How to keep customers", &Sampling::default()).expect("generation");
+    let mut generation =
+        Generation::new(&model, ContentType::Post, "How to keep customers", &Sampling::default()).expect("generation");
     for _ in 0..5 {
         generation.next(&model, None).expect("token");
     }
@@ -113,13 +115,13 @@ fn the_end_of_a_long_prompt_is_kept_and_that_is_said() {
         "{} and how to price a coffee",
         "We talked about many things. ".repeat(80)
     );
-    let generation = Generation::new(&model, &prompt, &Sampling::default()).expect("generation");
+    let generation = Generation::new(&model, ContentType::Post, &prompt, &Sampling::default()).expect("generation");
     assert!(generation.prompt_cut());
     let post = generation.finish(&model).expect("post");
     assert!(post.prompt_ids.len() < model.config().n_positions);
     let read = model.tokenizer().decode(&post.prompt_ids).expect("text");
     assert!(read.ends_with("and how to price a coffee"), "{read}");
-    let short = Generation::new(&model, "Coffee", &Sampling::default()).expect("generation");
+    let short = Generation::new(&model, ContentType::Post, "Coffee", &Sampling::default()).expect("generation");
     assert!(!short.prompt_cut());
 }
 
@@ -127,7 +129,7 @@ fn the_end_of_a_long_prompt_is_kept_and_that_is_said() {
 fn an_empty_prompt_is_refused() {
     let model = model("tiny-gpt2");
     for prompt in ["", "  \n\t "] {
-        let Err(error) = Generation::new(&model, prompt, &Sampling::default()) else {
+        let Err(error) = Generation::new(&model, ContentType::Post, prompt, &Sampling::default()) else {
             panic!("an empty prompt was accepted");
         };
         assert_eq!(error.to_string(), "the prompt is empty");
@@ -153,10 +155,14 @@ fn format_and_prompt_are_read_as_one_text() {
     let mut files = files("tiny-gpt2");
     files.card = Some(br#"{"name":"Tiny","prompt_format":"<|endoftext|> {prompt}:"}"#.to_vec());
     let model = Model::load(&files).expect("model");
-    let encoded = model.encode_prompt("  The customer ", 60).expect("prompt");
+    let encoded = model
+        .encode_prompt(ContentType::Post, "  The customer ", 60)
+        .expect("prompt");
     let whole = model.tokenizer().encode("<|endoftext|> The customer:").expect("ids");
     assert_eq!((encoded.ids, encoded.cut), (whole.clone(), false));
-    let cut = model.encode_prompt("The customer", whole.len() - 2).expect("prompt");
+    let cut = model
+        .encode_prompt(ContentType::Post, "The customer", whole.len() - 2)
+        .expect("prompt");
     assert_eq!((cut.ids, cut.cut), ([&whole[..1], &whole[3..]].concat(), true));
 }
 

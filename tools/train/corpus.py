@@ -34,7 +34,7 @@ SOURCES = (
     ),
     Source("18F and Digital.gov", "CC0 1.0", "Works of the US Government, GSA: 18f.gsa.gov and digital.gov"),
     Source("Project Gutenberg", "public domain in the USA", "Works of fiction and essays from the first half of the 20th century"),
-    Source("Fledge posts", "CC0 1.0", "Short business posts written for this project: tools/train/posts"),
+    Source("Fledge texts", "CC0 1.0", "Short posts, e-mails and marketing copy written for this project: tools/train/texts"),
 )
 
 

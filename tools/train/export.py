@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import GPT2LMHeadModel
 
 import corpus
@@ -21,9 +21,9 @@ import model as network
 import tokenizer as bpe
 
 NAME = "Seedling"
-LIMIT = 16_000_000  # bytes in all
+LIMIT = 16_000_000  # bytes in all; the page may carry 24 MB
 MAX_KL = 0.01  # nats a token that rounding may cost
-SAMPLING = {"do_sample": True, "temperature": 0.8, "top_p": 0.95, "max_new_tokens": 96}
+SAMPLING = {"do_sample": True, "temperature": 0.8, "top_p": 0.95, "repetition_penalty": 1.1, "max_new_tokens": 80}
 PROBES = ("Advice for entrepreneurs", "How to keep customers", "Pricing a new product", "remote work", "Why teams fail")
 
 
@@ -45,20 +45,6 @@ def pack(model: GPT2LMHeadModel) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def unpack(path: Path, like: GPT2LMHeadModel) -> GPT2LMHeadModel:
-    """A model that holds exactly what the file says."""
-    tensors = load_file(path)
-    values = {
-        name: value * tensors[f"{name}.scale"] if value.dtype == torch.int8 else value
-        for name, value in tensors.items()
-        if not name.endswith(".scale")
-    }
-    model = GPT2LMHeadModel(like.config).eval()
-    missing, unexpected = model.transformer.load_state_dict(values, strict=False)
-    assert not missing and not unexpected, (missing, unexpected)
-    return model
-
-
 @torch.no_grad()
 def cost(exact: GPT2LMHeadModel, rounded: GPT2LMHeadModel, tokenizer_path: Path) -> dict[str, float]:
     """What the rounding changes, over what the exact model writes greedily for the probes."""
@@ -74,11 +60,11 @@ def cost(exact: GPT2LMHeadModel, rounded: GPT2LMHeadModel, tokenizer_path: Path)
     return {"kl": divergence / count, "same_top_token": same / count}
 
 
-def card(model: GPT2LMHeadModel, version: str, size: int, rounding: dict[str, float], report: dict | None) -> str:
+def card(model: GPT2LMHeadModel, version: str, size: int, rounding: dict[str, float], lines: list[str]) -> str:
     """The model card: card.md with its figures filled in."""
     figures = [f"- {model.num_parameters() / 1e6:.1f} M parameters, {size / 1e6:.1f} MB in all files here"]
     figures.append(f"- 8-bit rounding costs {rounding['kl']:.5f} nats a token; {rounding['same_top_token']:.1%} of the likeliest tokens stay the same")
-    figures += [f"- {line}" for line in (report or {}).get("lines", [])]
+    figures += [f"- {line}" for line in lines]
     sources = [f"- **{s.name}**: {s.licence}. {s.attribution}" for s in corpus.SOURCES]
     text = (Path(__file__).parent / "card.md").read_text(encoding="utf-8")
     return text.format(name=NAME, version=version, figures="\n".join(figures), sources="\n".join(sources))
@@ -90,24 +76,26 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--version", required=True)
     parser.add_argument("--report", type=Path, help="report.json, for the card's figures")
+    parser.add_argument("--note", action="append", default=[], help="one more figure for the card, such as the speed in a browser")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
 
     model = network.load(args.model).eval()
+    model.config.save_pretrained(args.out)
     weights = args.out / "model.safetensors"
     save_file(pack(model), weights, {"format": "pt", "quantization": "int8-symmetric"})
     weights.chmod(0o644)  # safetensors makes it private
-    rounding = cost(model, unpack(weights, model), args.model / "tokenizer.json")
+    rounding = cost(model, network.load(args.out).eval(), args.model / "tokenizer.json")
     print(rounding)
     assert rounding["kl"] < MAX_KL, "8 bits are too few for these weights"
 
     bpe.load(args.model / "tokenizer.json").save(str(args.out / "tokenizer.json"), pretty=False)
-    model.config.save_pretrained(args.out)
     write_json(args.out / "generation_config.json", {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0, **SAMPLING})
     about = {
         "name": NAME,
         "version": args.version,
         "prompt_format": bpe.prompt("{prompt}"),
+        "formats": {kind: bpe.prompt("{prompt}", kind) for kind in bpe.KINDS},
         "end": corpus.END,
         "parameters": model.num_parameters(),
         "quantization": "int8-symmetric",
@@ -117,7 +105,7 @@ def main() -> None:
     write_json(args.out / "fledge.json", about)
     size = sum(path.stat().st_size for path in args.out.iterdir())
     report = json.loads(args.report.read_text()) if args.report else None
-    (args.out / "README.md").write_text(card(model, args.version, size, rounding, report), encoding="utf-8")
+    (args.out / "README.md").write_text(card(model, args.version, size, rounding, [*(report or {}).get("lines", []), *args.note]), encoding="utf-8")
     assert size < LIMIT, f"{size} bytes"
     print(f"{size} bytes in {args.out}")
 

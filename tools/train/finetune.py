@@ -1,10 +1,10 @@
 """Fine-tuning into the prompt format: `<|post|> {prompt}<|body|>{text}<|endoftext|>`, the loss on text and end alone.
 
-    python finetune.py --corpus CORPUS --init DIR --out DIR                  on the corpus' short texts
-    python finetune.py --corpus CORPUS --init DIR --out DIR --posts posts    on the project's posts, some of the others between
+    python finetune.py --corpus CORPUS --init DIR --out DIR
 
-DIR then holds the model of the epoch with the lowest held-out loss (posts: the prompts of posts/held_out.txt; otherwise two
-prompts in a hundred), log.csv, and state.pt, from which the same command continues.
+On the project's own posts, e-mails and copy, with some sentences of the corpus between them. The learning rate falls to nothing:
+this is the decay of "warm up, stable, decay". DIR then holds the model of the epoch with the lowest loss on held-out prompts
+(texts/*/held_out.txt), log.csv, and state.pt, from which the same command continues.
 """
 
 import argparse
@@ -24,7 +24,9 @@ import tokenizer as bpe
 
 BUCKET = 50  # batches that are sorted by length together: little padding, still a mixed order
 SAVE_EVERY = 300  # seconds
+WARMUP = 30  # steps
 PATIENCE = 2  # epochs without a better held-out loss before it stops
+REPEAT = {"post": 1, "email": 2, "copy": 2}  # how often an epoch has each text: there are fewer e-mails and pieces of copy
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Sequence:
 
 def sequences(tokenizer: Tokenizer, found: list[pairs.Pair]) -> list[Sequence]:
     """Pairs as the model reads them."""
-    prompts = tokenizer.encode_batch([bpe.prompt(pair.prompt) for pair in found])
+    prompts = tokenizer.encode_batch([bpe.prompt(pair.prompt, pair.kind) for pair in found])
     texts = tokenizer.encode_batch([pair.text for pair in found])
     return [Sequence([*p.ids, *t.ids, 0], len(p.ids)) for p, t in zip(prompts, texts)]
 
@@ -79,18 +81,12 @@ def evaluate(model: torch.nn.Module, found: list[Sequence]) -> float:
     return total / count
 
 
-def data(corpus: Path, posts: Path | None) -> tuple[list[pairs.Pair], list[pairs.Pair], list[pairs.Pair]]:
+def data(corpus: Path) -> tuple[list[pairs.Pair], list[pairs.Pair], list[pairs.Pair]]:
     """(every epoch's pairs, pairs of which each epoch takes some, held-out pairs)."""
-    others = pairs.titled(corpus) + pairs.mined(corpus) + pairs.chunks(corpus)
-    if not posts:
-        held = {pair.prompt for pair in others if pairs.stable(pair.prompt.lower()) % 50 == 0}
-        return [p for p in others if p.prompt not in held], [], [p for p in others if p.prompt in held]
-    unseen, own = pairs.held_out(posts), pairs.written(posts)
-    return (
-        [p for p in own if p.prompt.lower() not in unseen],
-        [p for p in others if p.prompt.lower() not in unseen],
-        [p for p in own if p.prompt.lower() in unseen],
-    )
+    own, held = pairs.own()
+    unseen = pairs.held_out("post")
+    others = [pair for pair in pairs.prompted(corpus) if pair.prompt.lower() not in unseen]
+    return [pair for pair in own for _ in range(REPEAT[pair.kind])], others, held
 
 
 def set_dropout(model: torch.nn.Module, share: float) -> None:
@@ -105,10 +101,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--init", type=Path, required=True, help="Hugging Face folder with tokenizer.json")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--posts", type=Path, help="folder with posts.jsonl and held_out.txt")
-    parser.add_argument("--mix", type=float, default=0.3, help="with --posts: other pairs for each post, drawn anew each epoch")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--lr", type=float, default=3e-4)
+    parser.add_argument("--mix", type=float, default=0.1, help="sentences of the corpus for each text, drawn anew each epoch")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--threads", type=int, default=2)
@@ -122,13 +117,13 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     tokenizer = bpe.load(args.init / "tokenizer.json")
     tokenizer.save(str(args.out / "tokenizer.json"))
-    main_set, others, held = (sequences(tokenizer, part) for part in data(args.corpus, args.posts))
-    extra = int(args.mix * len(main_set)) if others else 0
+    main_set, others, held = (sequences(tokenizer, part) for part in data(args.corpus))
+    extra = int(args.mix * len(main_set))
     steps = args.epochs * -(-(len(main_set) + extra) // args.batch)
     print(f"{len(main_set)} pairs, {extra} others an epoch, {len(held)} held out, {steps} steps", flush=True)
 
     model = network.load(args.init).to(network.DEVICE).train()
-    optimizer = network.adamw(model, args.lr)
+    optimizer = network.Optimizer(model)
     step, best, best_epoch = 0, float("inf"), 0
     if state := network.load_checkpoint(args.out / "state.pt"):
         model.load_state_dict(state["model"])
@@ -151,7 +146,7 @@ def main() -> None:
         for ids, labels in parts[step - (epoch - 1) * len(parts) :]:
             loss = network.loss(model, ids, labels)
             loss.backward()
-            network.step(model, optimizer, args.lr * min(1.0, (step + 1) / 30) * max(0.02, 1 - step / steps))
+            optimizer.step(args.lr * min(1.0, (step + 1) / WARMUP) * max(0.02, 1 - step / steps))
             total, count, step = total + loss.item(), count + 1, step + 1
             if step % 50 == 0:
                 print(f"step {step} loss {total / count:.3f}", flush=True)

@@ -1,4 +1,4 @@
-"""Prompt and post pairs for fine-tuning, from the short texts of the corpus and from the project's own posts.
+"""Prompts and texts: sentences of the corpus under prompts made for them, and the project's own posts, e-mails and copy.
 
 The corpus' short texts are sentences without a title, so a prompt is made from a term that the sentence is about. The
 filters are strict: what is left must stand alone and must not be about an agency, a textbook's figure or a brand.
@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import corpus
+import tokenizer as bpe
+
+TEXTS = Path(__file__).parent / "texts"
 
 WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 STOP = frozenset(
@@ -82,6 +85,7 @@ class Pair:
     prompt: str
     text: str
     source: str
+    kind: str = "post"
 
 
 def stable(text: str, salt: str = "") -> int:
@@ -150,6 +154,11 @@ def chunks(folder: Path) -> list[Pair]:
     found = [(group, text) for group, text in found if text.split()[0].strip(",").lower() in lower]
     term = terms(text for _, text in found)
     return [Pair(prompt, text, group) for group, text in found if (prompt := term(text))]
+
+
+def prompted(folder: Path) -> list[Pair]:
+    """Every pair that the corpus gives, all of them posts."""
+    return titled(folder) + mined(folder) + chunks(folder)
 
 
 def cut(text: str) -> Iterator[str]:
@@ -230,11 +239,23 @@ def content(word: str) -> bool:
     return len(word) > 2 and bool(WORD.match(word)) and word not in STOP and not word.endswith(("ly", "'s", "'ve", "'re", "'ll", "n't"))
 
 
-def held_out(folder: Path) -> frozenset[str]:
-    """The prompts, in lower case, that no model is trained on (posts/held_out.txt)."""
-    return frozenset(line.strip().lower() for line in (folder / "held_out.txt").open(encoding="utf-8") if line.strip())
+def held_out(kind: str) -> frozenset[str]:
+    """The prompts, in lower case, that no model is trained on (texts/*/held_out.txt)."""
+    lines = (TEXTS / kind / "held_out.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(line.strip().lower() for line in lines if line.strip())
 
 
-def written(folder: Path) -> list[Pair]:
-    """The project's own posts."""
-    return [Pair(row["prompt"], row["text"], row["topic"]) for row in corpus.rows(folder / "posts.jsonl")]
+def written(kind: str) -> list[Pair]:
+    """The project's own texts of a kind: the varied ones first, then the plain ones."""
+    rows = corpus.rows(TEXTS / kind / "varied.jsonl") + corpus.rows(TEXTS / kind / "plain.jsonl")
+    return [Pair(row["prompt"], row["text"], row.get("topic", kind), kind) for row in rows]
+
+
+def own() -> tuple[list[Pair], list[Pair]]:
+    """(for training, held out): the project's own texts of all kinds, parted by their prompts."""
+    training, held = [], []
+    for kind in bpe.KINDS:
+        unseen = held_out(kind)
+        for pair in written(kind):
+            (held if pair.prompt.lower() in unseen else training).append(pair)
+    return training, held

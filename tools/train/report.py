@@ -1,9 +1,10 @@
-"""What a model can do, on prompts that it has never seen: report.json for the card, report.md for people.
+"""What models can do on prompts that they have never seen, side by side: report.json for the card, report.md for people.
 
-    python report.py --corpus CORPUS --model DIR --out DIR
+    python report.py --corpus CORPUS --out DIR --model "Seedling 1=FOLDER" --model "Seedling 4=FOLDER"
 
-Samples are drawn at temperature 0.8 and top-p 0.95 with fixed seeds and shown unpicked. Beside each figure stands what the
-held-out posts themselves score, where that makes sense: that is what "perfect" looks like under the same ruler.
+A folder is Hugging Face's or one that export.py wrote; its fledge.json, if it has one, says how it is prompted. Texts are drawn at
+the page's default settings with fixed seeds, and the first of them are shown unpicked. Beside the models stand the held-out texts
+themselves, where that makes sense: that is what "perfect" looks like under the same ruler.
 """
 
 import argparse
@@ -11,44 +12,94 @@ import json
 import math
 import re
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 
+import corpus
 import finetune
 import model as network
 import pairs
+import pretrain
 import tokenizer as bpe
-from posts.check import weighted
+from texts.check import KINDS, Kind
 
-POSTS = Path(__file__).parent / "posts"
-SHOWN = 20  # prompts of which samples are printed
-SAMPLES = 4  # for each held-out prompt; the first two are printed
-TEMPERATURE, TOP_P, LENGTH, LIMIT = 0.8, 0.95, 96, 280
+SHOWN = {"post": 20, "email": 5, "copy": 5}  # prompts of which texts are printed
+SAMPLES = 2  # for each held-out prompt
+SAMPLING = {"temperature": 0.8, "top_p": 0.95, "top_k": 0, "repetition_penalty": 1.1}  # the page's defaults
+TOKENS = {"post": 80, "email": 160, "copy": 80}  # the page's defaults
 
 
-def sample(model: torch.nn.Module, tokenizer: Tokenizer, prompt: str, seed: int) -> tuple[str, bool]:
-    """A post, and whether it came to its own end."""
-    ids = torch.tensor([tokenizer.encode(bpe.prompt(prompt)).ids], device=network.DEVICE)
-    torch.manual_seed(seed)
-    out = model.generate(
-        ids,
-        attention_mask=torch.ones_like(ids),
-        do_sample=True,
-        temperature=TEMPERATURE,
-        top_p=TOP_P,
-        top_k=0,
-        max_new_tokens=LENGTH,
-        pad_token_id=0,
-    )
-    new = out[0, ids.shape[1] :].tolist()
-    return tokenizer.decode(new), 0 in new
+@dataclass(frozen=True)
+class Sample:
+    """A text that a model wrote, or a held-out one."""
+
+    kind: str
+    topic: str
+    prompt: str
+    text: str
+    ended: bool = True  # by itself, within its kind's limit
+
+
+class Writer:
+    """A model with its tokenizer and its prompt format."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model = network.load(folder).to(network.DEVICE).eval()
+        self.tokenizer: Tokenizer = bpe.load(folder / "tokenizer.json")
+        about = folder / "fledge.json"
+        card = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
+        self.formats = {kind: bpe.prompt("{prompt}", kind) for kind in bpe.KINDS} if not card else card.get("formats", {})
+        self.plain = card.get("prompt_format", "{prompt}")
+
+    def format(self, kind: str, prompt: str) -> str:
+        """The prompt as the model reads it."""
+        return self.formats.get(kind, self.plain).replace("{prompt}", prompt)
+
+    def write(self, kind: Kind, pair: pairs.Pair, seed: int) -> Sample:
+        """One text at the page's default settings."""
+        ids = torch.tensor([self.tokenizer.encode(self.format(kind.name, pair.prompt)).ids], device=network.DEVICE)
+        torch.manual_seed(seed)
+        out = self.model.generate(
+            ids, attention_mask=torch.ones_like(ids), do_sample=True, max_new_tokens=TOKENS[kind.name], pad_token_id=0, **SAMPLING
+        )
+        new = out[0, ids.shape[1] :].tolist()
+        text = self.tokenizer.decode(new).strip()
+        return Sample(kind.name, pair.source, pair.prompt, text, 0 in new and kind.length(text) <= kind.limit)
+
+    def bits_per_byte(self, held: list[pairs.Pair]) -> float:
+        """Of held-out texts under their prompts; the end-of-text token counts as one byte."""
+        tokenizer = self.tokenizer
+        prompts = tokenizer.encode_batch([self.format(pair.kind, pair.prompt) for pair in held])
+        texts = tokenizer.encode_batch([pair.text for pair in held])
+        found = [finetune.Sequence([*p.ids, *t.ids, 0], len(p.ids)) for p, t in zip(prompts, texts)]
+        nats = finetune.evaluate(self.model, found) * sum(len(s.ids) - s.prompt for s in found)
+        self.model.eval()
+        return nats / sum(len(pair.text.encode()) + 1 for pair in held) / math.log(2)
+
+    def bits_per_byte_of_documents(self, documents: list[str]) -> float:
+        """Of running text, in windows of one context."""
+        ids = pretrain.encode(self.tokenizer, documents)
+        nats = pretrain.evaluate(self.model, ids, limit=len(ids)) * len(ids)
+        return nats / sum(len(text.encode()) + 1 for text in documents) / math.log(2)
 
 
 def words(text: str) -> list[str]:
     """Lower-case words."""
     return re.findall(r"[\w']+", text.lower())
+
+
+def stem(word: str) -> str:
+    """A crude stem: plural and verb endings off."""
+    return re.sub(r"(?<=\w{3})(?:ing|ies|ed|es|s|y)$", "", word)
+
+
+def grams(found: list[str], length: int) -> list[tuple[str, ...]]:
+    """All runs of so many words."""
+    return [tuple(found[i : i + length]) for i in range(len(found) - length + 1)]
 
 
 def distinct(texts: list[str], length: int) -> float:
@@ -57,15 +108,10 @@ def distinct(texts: list[str], length: int) -> float:
     return len(set(runs)) / max(1, len(runs))
 
 
-def grams(found: list[str], length: int) -> list[tuple[str, ...]]:
-    """All runs of so many words."""
-    return [tuple(found[i : i + length]) for i in range(len(found) - length + 1)]
-
-
 class Copies:
     """Finds the longest run of words that a text shares with the training texts."""
 
-    def __init__(self, texts: list[str]) -> None:
+    def __init__(self, texts: Iterable[str]) -> None:
         self.texts = [words(text) for text in texts]
         self.known: dict[int, set[tuple[str, ...]]] = {}
 
@@ -82,117 +128,145 @@ class Copies:
         return self.known[length]
 
 
-class Topics:
-    """Names the topic whose training posts are nearest to a text by TF-IDF."""
+class Nearest:
+    """Names the class of training posts whose centroid is nearest to a text by TF-IDF (words by their stems, logarithmic counts)."""
 
-    def __init__(self, posts: list[pairs.Pair]) -> None:
-        counts: dict[str, Counter] = defaultdict(Counter)
-        for post in posts:
-            counts[post.source].update(map(stem, words(f"{post.prompt} {post.text}")))
-        spread = Counter(word for count in counts.values() for word in count)
-        self.weight = {word: math.log(len(counts) / number) for word, number in spread.items()}
-        self.topics = {topic: self.unit(count) for topic, count in counts.items()}
+    def __init__(self, posts: list[pairs.Pair], class_of: Callable[[str], str]) -> None:
+        counted = [(class_of(post.source), Counter(map(stem, words(f"{post.prompt} {post.text}")))) for post in posts]
+        spread = Counter(word for _, count in counted for word in count)
+        self.class_of = class_of
+        self.weight = {word: math.log(len(counted) / number) for word, number in spread.items()}
+        self.sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        for name, count in counted:
+            for word, value in self.unit(count).items():
+                self.sums[name][word] += value
+        self.norm = {name: math.sqrt(sum(v * v for v in total.values())) for name, total in self.sums.items()}
 
     def unit(self, count: Counter) -> dict[str, float]:
         vector = {word: (1 + math.log(n)) * self.weight.get(word, 0.0) for word, n in count.items()}
         norm = math.sqrt(sum(v * v for v in vector.values())) or 1.0
         return {word: v / norm for word, v in vector.items()}
 
-    def rank(self, text: str, topic: str) -> int:
-        """1 if the topic is the nearest of all."""
-        own = self.unit(Counter(map(stem, words(text))))
-        score = {t: sum(v * other.get(word, 0.0) for word, v in own.items()) for t, other in self.topics.items()}
-        return 1 + sum(value >= score[topic] for t, value in score.items() if t != topic)
+    def right(self, sample: Sample) -> bool:
+        own = self.unit(Counter(map(stem, words(sample.text))))
+        score = {
+            name: sum(value * total.get(word, 0.0) for word, value in own.items()) / self.norm[name] for name, total in self.sums.items()
+        }
+        return max(score, key=score.__getitem__) == self.class_of(sample.topic)
 
 
-def stem(word: str) -> str:
-    """A crude stem: plural and verb endings off."""
-    return re.sub(r"(?<=\w{3})(?:ing|ies|ed|es|s|y)$", "", word)
+def takes_up(sample: Sample) -> bool:
+    """Whether the text uses a content word of its prompt."""
+    asked = {stem(word) for word in words(sample.prompt) if pairs.content(word)}
+    return bool(asked & {stem(word) for word in words(sample.text)})
 
 
-def figures(texts: list[tuple[str, str, str]], topics: Topics, copies: Copies) -> dict[str, float]:
-    """Figures of (topic, prompt, text) triples."""
-    own = [text for _, _, text in texts]
-    ranks = [topics.rank(text, topic) for topic, _, text in texts]
-    spans = sorted(copies.longest(text) for text in own)
-    takes_up = [bool({stem(w) for w in words(prompt) if pairs.content(w)} & {stem(w) for w in words(text)}) for _, prompt, text in texts]
-    return {
-        **{f"distinct_{n}": distinct(own, n) for n in (1, 2, 3)},
-        "nearest_topic": sum(r == 1 for r in ranks) / len(ranks),
-        "topic_in_five": sum(r <= 5 for r in ranks) / len(ranks),
-        "takes_up_prompt": sum(takes_up) / len(takes_up),
-        "copied_words_median": spans[len(spans) // 2],
-        "copied_words_max": spans[-1],
-        "characters_mean": sum(map(len, own)) / len(own),
+def share(found: list[bool]) -> float:
+    """How many of them are true."""
+    return sum(found) / len(found)
+
+
+def figures(samples: list[Sample], copies: Copies, topics: Nearest, subjects: Nearest) -> dict[str, float]:
+    """What can be counted in texts of one kind."""
+    texts = [sample.text for sample in samples]
+    spans = sorted(copies.longest(text) for text in texts)
+    found = {
+        "ends by itself within its limit": share([sample.ended for sample in samples]),
+        "uses a content word of the prompt": share([takes_up(sample) for sample in samples]),
+        **{f"distinct-{n}": distinct(texts, n) for n in (1, 2, 3)},
+        "longest copied run of words, median": spans[len(spans) // 2],
+        "longest copied run of words, maximum": spans[-1],
     }
+    if samples[0].kind == "post":
+        found[f"nearest of {len(subjects.sums)} subjects is right (chance {1 / len(subjects.sums):.0%})"] = share(
+            [subjects.right(sample) for sample in samples]
+        )
+        found[f"nearest of {len(topics.sums)} topics is right (chance {1 / len(topics.sums):.0%})"] = share(
+            [topics.right(sample) for sample in samples]
+        )
+    return found
 
 
-def perplexity(model: torch.nn.Module, tokenizer: Tokenizer, held: list[pairs.Pair]) -> dict[str, float]:
-    """Held-out loss, the end-of-text token counting as one byte."""
-    found = finetune.sequences(tokenizer, held)
-    nats = finetune.evaluate(model, found)
-    tokens = sum(len(s.ids) - s.prompt for s in found)
-    per_byte = nats * tokens / sum(len(pair.text.encode()) + 1 for pair in held)
-    model.eval()
-    return {"nats_per_token": nats, "bits_per_byte": per_byte / math.log(2), "perplexity_per_byte": math.exp(per_byte)}
+def shown(name: str, value: float) -> str:
+    """A figure as it is printed."""
+    if "copied run" in name:
+        return str(int(value))
+    if "bits" in name or "perplexity" in name or "distinct" in name:
+        return f"{value:.3f}"
+    return f"{value:.0%}"
 
 
-def lines(result: dict) -> list[str]:
-    """The figures in words, for the model card."""
-    made, real = result["samples"], result["posts"]
-    return [
-        f"held-out posts: {result['nats_per_token']:.3f} nats a token, {result['bits_per_byte']:.3f} bits a byte "
-        f"(perplexity {result['perplexity_per_byte']:.3f} a byte)",
-        f"of {result['count']} samples on {result['prompts']} held-out prompts, {result['ends']:.0%} end by themselves within {LIMIT} characters",
-        f"distinct-1/2/3: {made['distinct_1']:.2f} / {made['distinct_2']:.2f} / {made['distinct_3']:.2f}",
-        f"nearest of 100 topics by TF-IDF is the right one: {made['nearest_topic']:.0%} (held-out posts {real['nearest_topic']:.0%}); "
-        f"among the nearest five: {made['topic_in_five']:.0%} ({real['topic_in_five']:.0%})",
-        f"uses a content word of the prompt: {made['takes_up_prompt']:.0%} ({real['takes_up_prompt']:.0%})",
-        f"longest run of words copied from a training text: median {made['copied_words_median']}, "
-        f"longest {made['copied_words_max']} (held-out posts {real['copied_words_median']} and {real['copied_words_max']})",
-    ]
+def table(columns: dict[str, dict[str, float]]) -> list[str]:
+    """A Markdown table, one column a model."""
+    rows = list(dict.fromkeys(name for column in columns.values() for name in column))
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (1 + len(columns)) + "|"]
+    for row in rows:
+        cells = [shown(row, column[row]) if row in column else "" for column in columns.values()]
+        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", action="append", required=True, help="NAME=FOLDER; the last one is the one that the card is about")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--title", default="Report")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
 
-    model, tokenizer = network.load(args.model).to(network.DEVICE).eval(), bpe.load(args.model / "tokenizer.json")
-    training, others, held = finetune.data(args.corpus, POSTS)
-    topics, copies = Topics(training), Copies([pair.text for pair in training + others])
-    topic_of = {pair.prompt: pair.source for pair in held}
+    training, held = pairs.own()
+    copies = Copies(pair.text for pair in training + pairs.prompted(args.corpus))
+    posts = [pair for pair in training if pair.kind == "post"]
+    grouped = json.loads((pairs.TEXTS / "subjects.json").read_text(encoding="utf-8"))
+    subject_of = {topic: subject for subject, members in grouped.items() for topic in members}
+    topics, subjects = Nearest(posts, lambda topic: topic), Nearest(posts, subject_of.__getitem__)
+    _, documents = corpus.split(corpus.documents(args.corpus))
+    business = [document.text for document in documents if document.group == "business"]
 
-    made, ends = [], []
-    for number, (prompt, topic) in enumerate(topic_of.items()):
-        for seed in range(SAMPLES):
-            text, ended = sample(model, tokenizer, prompt, 1000 * number + seed)
-            made.append((topic, prompt, text))
-            ends.append(ended and weighted(text) <= LIMIT)
-    result = {
-        **perplexity(model, tokenizer, held),
-        "count": len(made),
-        "prompts": len(topic_of),
-        "ends": sum(ends) / len(ends),
-        "samples": figures(made, topics, copies),
-        "posts": figures([(p.source, p.prompt, p.text) for p in held], topics, copies),
-    }
-    result["lines"] = lines(result)
-    (args.out / "report.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    result: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+    examples: dict[str, list[Sample]] = {}
+    for name, _, folder in (model.rpartition("=") for model in args.model):
+        writer = Writer(Path(folder))
+        examples[name] = []
+        for kind in KINDS:
+            own = [pair for pair in held if pair.kind == kind.name]
+            unique = list({pair.prompt: pair for pair in own}.values())
+            samples = [writer.write(kind, pair, 1000 * n + seed) for n, pair in enumerate(unique) for seed in range(SAMPLES)]
+            bits = writer.bits_per_byte(own)
+            result[kind.name][name] = {
+                "held-out texts, bits a byte": bits,
+                "held-out texts, perplexity a byte": 2**bits,
+                **figures(samples, copies, topics, subjects),
+            }
+            if kind.name == "post":
+                bits = writer.bits_per_byte_of_documents(business)
+                result["post"][name]["general business text, bits a byte"] = bits
+                result["post"][name]["general business text, perplexity a byte"] = 2**bits
+            examples[name] += samples[: SHOWN[kind.name] * SAMPLES]
+            print(name, kind.name, json.dumps(result[kind.name][name]), flush=True)
+    counts = {}
+    for kind in KINDS:
+        own = [pair for pair in held if pair.kind == kind.name]
+        counts[kind.name] = len({pair.prompt for pair in own})
+        real = [Sample(kind.name, pair.source, pair.prompt, pair.text) for pair in own]
+        result[kind.name]["held-out texts"] = figures(real, copies, topics, subjects)
 
-    page = [f"# {args.title}", "", *(f"- {line}" for line in result["lines"]), "", "## Samples, unpicked", ""]
-    for at in range(0, SHOWN * SAMPLES, SAMPLES):
-        page += [f"**{made[at][1]}**", ""]
-        for (_, _, text), ended in zip(made[at : at + 2], ends[at : at + 2]):
-            page.append("- " + text.replace("\n", " / ") + ("" if ended else " *(cut)*"))
-        page.append("")
-    (args.out / "report.md").write_text("\n".join(page), encoding="utf-8")
+    newest = list(examples)[-1]
+    page = [f"# {newest}", ""]
+    for kind in KINDS:
+        page += [f"## {kind.name}: {SAMPLES} texts for each of {counts[kind.name]} held-out prompts", "", *table(result[kind.name]), ""]
+    page += ["## Samples, unpicked", ""]
+    for sample in examples[newest]:
+        page.append(f"- **{sample.prompt}** ({sample.kind}): " + sample.text.replace("\n", " / ") + ("" if sample.ended else " *(cut)*"))
+    (args.out / "report.md").write_text("\n".join(page) + "\n", encoding="utf-8")
+    about = [
+        f"{kind.name}, {SAMPLES} texts for each of {counts[kind.name]} held-out prompts: {figure}: {shown(figure, value)}"
+        for kind in KINDS
+        for figure, value in result[kind.name][newest].items()
+    ]
+    (args.out / "report.json").write_text(json.dumps({"lines": about, "figures": result}, indent=2) + "\n", encoding="utf-8")
     print("\n".join(page))
 
 

@@ -7,8 +7,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from corpus import END
 
-POST, BODY = "<|post|>", "<|body|>"
-SPECIAL = [END, POST, "<|email|>", "<|copy|>", BODY]  # ids 0 to 4; the two in the middle are kept for later formats
+KINDS = ("post", "email", "copy")  # types of text; each has its tag
+BODY = "<|body|>"
+SPECIAL = [END, *(f"<|{kind}|>" for kind in KINDS), BODY]  # ids 0 to 4
 VOCABULARY = 8192
 
 
@@ -36,6 +37,6 @@ def load(path: Path) -> Tokenizer:
     return tokenizer
 
 
-def prompt(text: str) -> str:
+def prompt(text: str, kind: str = "post") -> str:
     """What the model is given to continue. The space makes the first word the same token as inside a text."""
-    return f"{POST} {text}{BODY}"
+    return f"<|{kind}|> {text}{BODY}"

@@ -1,6 +1,6 @@
 """From raw text to the files in public/model, in one command that may be stopped and started again.
 
-    python train.py --corpus CORPUS --work DIR --version 2 [--steps 4000 | --init FOLDER]
+    python train.py --corpus CORPUS --work DIR --version 2 [--steps 4000] [--init FOLDER]
 
 Each stage is one of the scripts beside this one, run with a folder of its own under DIR. A finished stage is not repeated;
 an unfinished one goes on from its checkpoint.
@@ -20,28 +20,28 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--version", required=True)
-    parser.add_argument("--init", type=Path, help="a pretrained Hugging Face folder, in place of the first stage")
+    parser.add_argument("--init", type=Path, help="a Hugging Face folder from which pretraining goes on")
     parser.add_argument("--steps", type=int, default=4000, help="of pretraining")
+    parser.add_argument("--beside", action="append", default=[], help="NAME=FOLDER of a model that the report sets beside the new one")
     parser.add_argument("--out", type=Path, default=PUBLIC)
     args = parser.parse_args()
 
-    pretrained, sentences, posts = (args.work / name for name in ("pretrained", "sentences", "posts"))
-    report = posts / "report"
-    text = ["--corpus", args.corpus]
-    if not args.init:
-        stage(pretrained, "pretrain.py", *text, "--out", pretrained, "--steps", args.steps)
-    once = ["--epochs", 1, "--lr", 6e-4]
-    stage(sentences, "finetune.py", *text, "--init", args.init or pretrained, "--out", sentences, *once)
-    often = ["--posts", HERE / "posts", "--epochs", 6, "--lr", 4e-4, "--dropout", 0.1]
-    stage(posts, "finetune.py", *text, "--init", sentences, "--out", posts, *often)
-    stage(report, "report.py", *text, "--model", posts, "--out", report, "--title", f"Seedling {args.version}")
-    run("export.py", "--model", posts, "--out", args.out, "--version", args.version, "--report", report / "report.json")
+    pretrained, tuned = args.work / "pretrained", args.work / "tuned"
+    report = tuned / "report"
+    corpus, name = ["--corpus", args.corpus], f"Seedling {args.version}"
+    begin = ["--init", args.init] if args.init else []
+    stage(pretrained, "pretrain.py", *corpus, "--out", pretrained, "--steps", args.steps, *begin)
+    stage(tuned, "finetune.py", *corpus, "--init", pretrained, "--out", tuned, "--dropout", 0.1)
+    beside = [f"--model={model}" for model in args.beside]
+    stage(report, "report.py", *corpus, "--out", report, *beside, f"--model={name}={tuned}")
+    run("export.py", "--model", tuned, "--out", args.out, "--version", args.version, "--report", report / "report.json")
 
 
 def stage(folder: Path, script: str, *arguments: object) -> None:
     """Runs a script unless the folder says that it has been run to its end."""
     mark = folder / "finished"
     if not mark.exists():
+        folder.mkdir(parents=True, exist_ok=True)
         run(script, *arguments)
         mark.touch()
 

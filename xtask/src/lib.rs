@@ -1,5 +1,6 @@
 //! Fledge's developer commands, as a library: `main.rs` is the command line, the browser tests use [`serve`] too.
 
+pub mod bench;
 pub mod budget;
 pub mod dist;
 pub mod serve;

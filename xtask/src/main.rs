@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use xtask::serve::{Headers, Options, Server};
-use xtask::{budget, dist, test, tools};
+use xtask::{bench, budget, dist, test, tools};
 
 const HELP: &str = "\
 Fledge's developer commands
@@ -14,6 +14,7 @@ Fledge's developer commands
                                           --port N  start looking for a free port at N (8080)
                                           --dist    serve the dist/ that is there, as a plain static host, without headers
   cargo xtask test                      everything that must hold: format, lints, native tests, dist/, sizes, browser tests
+  cargo xtask bench                     make dist/ and measure in Chromium what a visitor waits for; prints a table
   cargo xtask budget                    the sizes of dist/ against their limits
   cargo xtask tools                     install trunk and wasm-bindgen into target/tools, where they are missing
 
@@ -48,6 +49,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "build" => dist::build(),
         "serve" => serve(rest),
         "test" => test::run(),
+        "bench" => bench::measure(),
         "budget" => budget::check(&dist::folder()),
         "tools" => tools::install().map(drop),
         "help" | "--help" | "-h" => {
