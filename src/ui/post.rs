@@ -51,7 +51,12 @@ pub fn PostSheet() -> impl IntoView {
     let over = Memo::new(move |_| text.with(|text| !content.get().limit().split(text).1.is_empty()));
 
     view! {
-        <section class="sheet" class:fresh=move || welcome.get() aria-label=move || content.get().name()>
+        <section
+            class="sheet"
+            class:fresh=move || welcome.get()
+            class:letter=move || content.get() == ContentType::Email
+            aria-label=move || content.get().name()
+        >
             <p class="about">{about}</p>
             <article aria-busy=move || if writing.get() { "true" } else { "false" }>
                 {move || text.with(|text| {

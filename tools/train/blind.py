@@ -27,7 +27,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
 
     rng = random.Random(args.seed)
-    held = [pair for pair in pairs.own()[1] if pair.kind == "post"]
+    held = [pair for pair in pairs.own()[2] if pair.kind == "post"]
     asked = rng.sample(list({pair.prompt: pair for pair in held}.values()), PROMPTS)
     writers = {name: Writer(Path(folder)) for name, _, folder in (model.rpartition("=") for model in args.model)}
     page, key = ["# Which of the two would you rather publish?", ""], []

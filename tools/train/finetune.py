@@ -2,7 +2,7 @@
 
     python finetune.py --corpus CORPUS --init DIR --out DIR
 
-On the project's own posts, e-mails and copy, with some sentences of the corpus between them. The learning rate falls to nothing:
+On the project's own plain posts, e-mails and copy, with some varied ones and some sentences of the corpus between them. The learning rate falls to nothing:
 this is the decay of "warm up, stable, decay". DIR then holds the model of the epoch with the lowest loss on held-out prompts
 (texts/*/held_out.txt), log.csv, and state.pt, from which the same command continues.
 """
@@ -83,10 +83,12 @@ def evaluate(model: torch.nn.Module, found: list[Sequence]) -> float:
 
 def data(corpus: Path) -> tuple[list[pairs.Pair], list[pairs.Pair], list[pairs.Pair]]:
     """(every epoch's pairs, pairs of which each epoch takes some, held-out pairs)."""
-    own, held = pairs.own()
+    plain, varied, held = pairs.own()
     unseen = pairs.held_out("post")
-    others = [pair for pair in pairs.prompted(corpus) if pair.prompt.lower() not in unseen]
-    return [pair for pair in own for _ in range(REPEAT[pair.kind])], others, held
+    prompted = [pair for pair in pairs.prompted(corpus) if pair.prompt.lower() not in unseen]
+    # As many of the varied texts as of the corpus' sentences, though there are fewer of them.
+    others = prompted + varied * (len(prompted) // len(varied))
+    return [pair for pair in plain for _ in range(REPEAT[pair.kind])], others, held
 
 
 def set_dropout(model: torch.nn.Module, share: float) -> None:
@@ -101,7 +103,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--init", type=Path, required=True, help="Hugging Face folder with tokenizer.json")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--mix", type=float, default=0.1, help="sentences of the corpus for each text, drawn anew each epoch")
+    parser.add_argument("--mix", type=float, default=0.3, help="other texts for each plain one, drawn anew each epoch")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--batch", type=int, default=32)

@@ -245,17 +245,22 @@ def held_out(kind: str) -> frozenset[str]:
     return frozenset(line.strip().lower() for line in lines if line.strip())
 
 
-def written(kind: str) -> list[Pair]:
-    """The project's own texts of a kind: the varied ones first, then the plain ones."""
-    rows = corpus.rows(TEXTS / kind / "varied.jsonl") + corpus.rows(TEXTS / kind / "plain.jsonl")
+def written(kind: str, name: str) -> list[Pair]:
+    """The project's own texts of a kind: `varied` or `plain` (texts/README.md)."""
+    rows = corpus.rows(TEXTS / kind / f"{name}.jsonl")
     return [Pair(row["prompt"], row["text"], row.get("topic", kind), kind) for row in rows]
 
 
-def own() -> tuple[list[Pair], list[Pair]]:
-    """(for training, held out): the project's own texts of all kinds, parted by their prompts."""
-    training, held = [], []
-    for kind in bpe.KINDS:
-        unseen = held_out(kind)
-        for pair in written(kind):
-            (held if pair.prompt.lower() in unseen else training).append(pair)
-    return training, held
+def own() -> tuple[list[Pair], list[Pair], list[Pair]]:
+    """(plain, varied, held out): the project's own texts of all kinds, parted by their prompts."""
+    held = []
+
+    def training(name: str) -> list[Pair]:
+        kept = []
+        for kind in bpe.KINDS:
+            unseen = held_out(kind)
+            for pair in written(kind, name):
+                (held if pair.prompt.lower() in unseen else kept).append(pair)
+        return kept
+
+    return training("plain"), training("varied"), held

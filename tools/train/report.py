@@ -216,9 +216,9 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
 
-    training, held = pairs.own()
-    copies = Copies(pair.text for pair in training + pairs.prompted(args.corpus))
-    posts = [pair for pair in training if pair.kind == "post"]
+    plain, varied, held = pairs.own()
+    copies = Copies(pair.text for pair in plain + varied + pairs.prompted(args.corpus))
+    posts = [pair for pair in plain + varied if pair.kind == "post"]
     grouped = json.loads((pairs.TEXTS / "subjects.json").read_text(encoding="utf-8"))
     subject_of = {topic: subject for subject, members in grouped.items() for topic in members}
     topics, subjects = Nearest(posts, lambda topic: topic), Nearest(posts, subject_of.__getitem__)
