@@ -30,11 +30,19 @@ pub enum Error {
         /// Rows of the embedding.
         model: usize,
     },
-    /// The safetensors file can't be parsed: cut short, or not safetensors at all.
-    #[error("model.safetensors is damaged or incomplete: {0}")]
-    Weights(String),
-    /// A tensor that the architecture needs is not in the file.
-    #[error("model.safetensors lacks the tensor {0}")]
+    /// A file with weights can't be parsed: cut short, or something else altogether.
+    #[error("{file} is damaged or incomplete: {why}")]
+    Weights {
+        /// The file.
+        file: String,
+        /// What its reader says.
+        why: String,
+    },
+    /// A GGUF file of another architecture.
+    #[error("this is a model of the architecture “{0}”; only gpt2 can be run")]
+    Architecture(String),
+    /// A tensor that the architecture needs is not there.
+    #[error("the model's weights lack the tensor {0}")]
     MissingTensor(String),
     /// A tensor's shape contradicts the config.
     #[error("the tensor {name} has the shape {found:?}, but config.json makes it {expected:?}")]
@@ -58,7 +66,7 @@ pub enum Error {
     #[error("the tensor {0} holds values that are not numbers (NaN or infinity)")]
     NotFinite(String),
     /// The file has more blocks than the config.
-    #[error("model.safetensors has the tensor {0}, but config.json has fewer layers")]
+    #[error("the model's weights have the tensor {0}, but config.json has fewer layers")]
     ExtraLayer(String),
     /// Nothing to write about.
     #[error("the prompt is empty")]
@@ -69,4 +77,14 @@ pub enum Error {
     /// A tensor operation failed.
     #[error("a computation failed: {0}")]
     Compute(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// A file with weights that can't be read, and why.
+    pub(super) fn weights(file: &str, why: impl std::fmt::Display) -> Self {
+        Self::Weights {
+            file: file.to_owned(),
+            why: why.to_string(),
+        }
+    }
 }

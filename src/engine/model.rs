@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::weights::{Fingerprint, Weights};
+use super::weights::{self, Fingerprint, WeightFile, Weights};
 use super::{Config, Error, Gpt2, Tokenizer};
 use crate::content::ContentType;
 
@@ -14,8 +14,8 @@ pub struct ModelFiles {
     pub config: Vec<u8>,
     /// `tokenizer.json`
     pub tokenizer: Vec<u8>,
-    /// `model.safetensors`
-    pub weights: Vec<u8>,
+    /// `model.safetensors`, its shards, or a GGUF file.
+    pub weights: Vec<WeightFile>,
     /// `fledge.json`, if there is one.
     pub card: Option<Vec<u8>>,
 }
@@ -70,9 +70,16 @@ pub struct Model {
     parameters: u64,
 }
 
+impl ModelFiles {
+    /// A GGUF file holds everything: config, tokenizer, weights.
+    pub fn from_gguf(file: WeightFile) -> Result<Self, Error> {
+        weights::model_files(file)
+    }
+}
+
 impl Model {
     /// Reads and checks a model. Nothing else is touched if that fails.
-    pub fn load(files: &ModelFiles) -> Result<Self, Error> {
+    pub fn load(files: ModelFiles) -> Result<Self, Error> {
         let config = Config::from_json(&files.config)?;
         let tokenizer = Tokenizer::from_json(&files.tokenizer, &config)?;
         let card = match &files.card {
@@ -85,11 +92,11 @@ impl Model {
         {
             return Err(Error::Card(format!("a prompt format has no {PLACE}")));
         }
-        let weights = Weights::parse(&files.weights, &config)?;
+        let weights = Weights::open(files.weights, &config)?;
         let mut fingerprint = Fingerprint::new();
         fingerprint.add(format!("{config:?}").as_bytes());
-        weights.fingerprint(&mut fingerprint);
         let gpt2 = Gpt2::new(config, &weights)?;
+        weights.fingerprint(&mut fingerprint);
         Ok(Self {
             parameters: gpt2.parameters(),
             gpt2,

@@ -1,5 +1,7 @@
 //! Text to token ids and back, by a Hugging Face `tokenizer.json`.
 
+use serde_json::{Map, Value, json};
+
 use super::{Config, Error};
 
 /// GPT-2's byte-level BPE, or whatever the model's `tokenizer.json` says.
@@ -53,4 +55,28 @@ impl Tokenizer {
     pub const fn end_of_text(&self) -> Option<u32> {
         self.end_of_text
     }
+}
+
+/// A `tokenizer.json` for a byte-level BPE like GPT-2's, from its parts: tokens with their ids, merges in their order, each as
+/// two tokens with a space between them, and the tokens that are no text.
+pub(super) fn tokenizer_json<'a>(
+    tokens: impl Iterator<Item = (&'a str, u32)>,
+    merges: &[&str],
+    special: &[&str],
+) -> Value {
+    let vocabulary: Map<String, Value> = tokens.map(|(token, id)| (token.to_owned(), id.into())).collect();
+    let added = |token: &&str| {
+        json!({
+            "id": vocabulary.get(*token), "content": token, "special": true,
+            "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+        })
+    };
+    let byte_level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
+    json!({
+        "version": "1.0",
+        "added_tokens": special.iter().map(added).collect::<Vec<_>>(),
+        "pre_tokenizer": byte_level,
+        "decoder": byte_level,
+        "model": { "type": "BPE", "vocab": vocabulary, "merges": merges },
+    })
 }

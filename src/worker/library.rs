@@ -8,6 +8,7 @@ use web_sys::{AbortController, ReadableStreamDefaultReader, RequestInit, Respons
 
 use super::host;
 use crate::engine::ModelFiles;
+use crate::engine::weights::WeightFile;
 
 /// Why a model's files could not be fetched.
 #[derive(Debug, Error)]
@@ -79,7 +80,7 @@ pub async fn fetch(folder: &str, progress: impl FnMut(u64, Option<u64>)) -> Resu
     Ok(ModelFiles {
         config,
         tokenizer,
-        weights,
+        weights: vec![WeightFile::from_bytes("model.safetensors", weights)],
         card,
     })
 }

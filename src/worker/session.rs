@@ -111,7 +111,7 @@ impl Session {
         let files = library::fetch(folder, |received, total| {
             page.tell(request, Event::Loading { received, total });
         });
-        let model = Model::load(&files.await?).map_err(Problem::Load)?;
+        let model = Model::load(files.await?).map_err(Problem::Load)?;
         let writer = self.become_writer().await;
         let (studio, lost) = Studio::open(Rc::new(model), content, writer).await;
         self.page.tell(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor};
 use fledge::engine::lora::Pair;
+use fledge::engine::weights::WeightFile;
 use fledge::engine::{Adapter, Completion, Model, ModelFiles};
 use fledge::settings::{Lora, Sampling};
 use safetensors::SafeTensors;
@@ -24,23 +25,28 @@ pub fn files(name: &str) -> ModelFiles {
     ModelFiles {
         config: file(&format!("{name}/config.json")),
         tokenizer: file("tiny-gpt2/tokenizer.json"),
-        weights: file(&format!("{name}/model.safetensors")),
+        weights: weights(file(&format!("{name}/model.safetensors"))),
         card: None,
     }
 }
 
+/// The one file with weights that most models have.
+pub fn weights(bytes: Vec<u8>) -> Vec<WeightFile> {
+    vec![WeightFile::from_bytes("model.safetensors", bytes)]
+}
+
 /// A fixture model.
 pub fn model(name: &str) -> Model {
-    Model::load(&files(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    Model::load(files(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 /// The model that the page opens with.
 pub fn embedded() -> Model {
     let file = |name: &str| read(&format!("public/model/{name}"));
-    Model::load(&ModelFiles {
+    Model::load(ModelFiles {
         config: file("config.json"),
         tokenizer: file("tokenizer.json"),
-        weights: file("model.safetensors"),
+        weights: weights(file("model.safetensors")),
         card: Some(file("fledge.json")),
     })
     .expect("the embedded model loads")

@@ -1,6 +1,7 @@
 //! The promises that need no browser, one file each. They share one program because linking candle takes its time.
 
 mod fixtures;
+mod formats;
 
 mod adapters;
 mod bad_models;

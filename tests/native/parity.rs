@@ -196,7 +196,7 @@ mod big {
             .map(|(name, shape, data)| (name, TensorView::new(Dtype::F32, shape.clone(), data).expect("view")));
         let file = safetensors::serialize(views, None).expect("safetensors");
         drop(tensors);
-        let weights = Weights::parse(&file, &config).expect("weights");
+        let weights = Weights::open(crate::fixtures::weights(file), &config).expect("weights");
         Gpt2::new(config.clone(), &weights).expect("gpt2")
     }
 

@@ -2,6 +2,7 @@
 
     python pretrain.py --corpus CORPUS --out DIR --steps 4000                   from nothing
     python pretrain.py --corpus CORPUS --out DIR --steps 2000 --init FOLDER     further, from a Hugging Face folder
+    python pretrain.py --corpus CORPUS --out DIR --steps 2500 --own 80          further, with more of the project's own texts
 
 The learning rate rises and stays ("warm up, stable, decay": it falls in finetune.py), so a run may be ended at any step and
 carried on at any later time: DIR/state.pt is saved every few minutes, the same command continues from it, with fewer --steps
@@ -11,6 +12,7 @@ it comes to its end at once, with more it goes on. DIR/log.csv holds the losses.
 import argparse
 import csv
 import math
+import random
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -54,18 +56,19 @@ def encode(tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
     return np.array(ids, dtype=np.uint16)
 
 
-def streams(tokenizer: Tokenizer, found: list[corpus.Document], prompted: list[pairs.Pair]) -> dict[str, Stream]:
+def streams(tokenizer: Tokenizer, found: list[corpus.Document], prompted: dict[str, list[pairs.Pair]]) -> dict[str, Stream]:
     """One stream per group."""
     texts = defaultdict(list)
     for document in found:
         texts[document.group].append(document.text)
-    texts["prompted"] = [bpe.prompt(pair.prompt) + pair.text for pair in prompted]
-    return {group: Stream(encode(tokenizer, texts[group])) for group in MIXTURE}
+    for group, found in prompted.items():
+        texts[group] = [bpe.prompt(pair.prompt, pair.kind) + pair.text for pair in random.Random(0).sample(found, len(found))]
+    return {group: Stream(encode(tokenizer, texts[group])) for group in texts}
 
 
-def batch(by_group: dict[str, Stream], size: int, rng: np.random.Generator) -> torch.Tensor:
-    """`size` windows, each from a group drawn by MIXTURE."""
-    weights = np.array([MIXTURE[group] for group in by_group], dtype=float)
+def batch(by_group: dict[str, Stream], mixture: dict[str, int], size: int, rng: np.random.Generator) -> torch.Tensor:
+    """`size` windows, each from a group drawn by the mixture."""
+    weights = np.array([mixture[group] for group in by_group], dtype=float)
     drawn = rng.choice(list(by_group), size, p=weights / weights.sum())
     return torch.from_numpy(np.stack([by_group[group].window(rng) for group in drawn]))
 
@@ -87,6 +90,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=8e-4)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--old-books", type=float, default=0.0, help="megabytes of prose from 1840 to 1950, for long runs")
+    parser.add_argument("--own", type=int, default=0, help="how many of the project's own texts come on a hundred of all others")
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 
@@ -106,7 +110,10 @@ def main() -> None:
         tokenizer = bpe.train(d.text for d in training)
     tokenizer.save(str(args.out / "tokenizer.json"))
     held_text = "\n".join(d.text for d in held)
-    by_group = streams(tokenizer, training, [p for p in pairs.prompted(args.corpus) if p.text not in held_text])
+    plain, varied, _ = pairs.own()
+    prompted = {"prompted": [p for p in pairs.prompted(args.corpus) if p.text not in held_text], "own": plain + varied}
+    by_group = streams(tokenizer, training, prompted)
+    mixture = MIXTURE | {"own": args.own}
     held_ids = encode(tokenizer, [d.text for d in held])
     bits = len(held_ids) / sum(len(d.text.encode()) + 1 for d in held) / math.log(2)
     print({g: f"{len(s.ids) / 1e6:.2f} M" for g, s in by_group.items()}, f"held out {len(held_ids)}", flush=True)
@@ -126,7 +133,7 @@ def main() -> None:
     log = csv.writer((args.out / "log.csv").open("a", newline="", buffering=1))
     saved = reported = time.monotonic()
     while step < args.steps:
-        ids = batch(by_group, args.batch, np.random.default_rng(step))
+        ids = batch(by_group, mixture, args.batch, np.random.default_rng(step))
         loss = network.loss(model, ids, ids)
         loss.backward()
         optimizer.step(args.lr * min(1.0, (step + 1) / WARMUP))
