@@ -41,12 +41,17 @@ pub struct Reply {
 /// What the page asks of the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
-    /// Load the model in this folder (a URL ending in `/`) and restore what was taught to it for a type of text.
+    /// Load a model and restore what was taught to it for a type of text.
     Open {
-        /// Where `config.json`, `tokenizer.json`, `model.safetensors` and, perhaps, `fledge.json` lie.
-        folder: String,
+        /// Where it comes from.
+        source: ModelSource,
         /// What is to be written.
         content: ContentType,
+    },
+    /// Delete a kept model from this device. What was taught to it stays.
+    Discard {
+        /// Its id.
+        id: String,
     },
     /// Write another type of text from now on. Every type has its own history and its own adapter.
     Choose {
@@ -86,6 +91,36 @@ pub enum Command {
     Forget,
 }
 
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModelSource {
+    /// A folder on a server.
+    Folder {
+        /// The URL, ending in `/`, under which `config.json`, `tokenizer.json`, `model.safetensors` and, perhaps,
+        /// `fledge.json` lie.
+        url: String,
+    },
+    /// One that is kept on this device.
+    Kept {
+        /// Its id.
+        id: String,
+    },
+    /// Files that the person picked. They travel beside the message, in its property `files`: browser objects are no
+    /// plain data. Once they are open, they are kept.
+    Files,
+}
+
+/// A model that is kept on this device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptModel {
+    /// Its id, as in [`ModelInfo`].
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its size on the disk.
+    pub bytes: u64,
+}
+
 /// What the worker tells the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
@@ -93,10 +128,22 @@ pub enum Event {
     Ready,
     /// The model is on its way.
     Loading {
-        /// Bytes that have arrived.
+        /// Bytes that have arrived, or that have been read.
         received: u64,
-        /// Bytes in all, if the server says so.
+        /// Bytes in all, if that is known.
         total: Option<u64>,
+    },
+    /// The models that are kept on this device, whenever that has changed.
+    Kept {
+        /// All of them, by name.
+        models: Vec<KeptModel>,
+    },
+    /// The open model is being copied to this device.
+    Keeping {
+        /// Bytes that are copied.
+        copied: u64,
+        /// Bytes in all.
+        total: u64,
     },
     /// The model is ready and what was taught to it is restored.
     Opened {

@@ -12,6 +12,7 @@ mod history;
 mod keys;
 mod lesson;
 mod mark;
+mod models;
 mod number;
 mod post;
 mod preferences;

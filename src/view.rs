@@ -12,7 +12,7 @@ pub mod words;
 
 use crate::content::ContentType;
 use crate::feedback::{Metric, PartialRatings, Ratings, Stars};
-use crate::protocol::{Command, Keeping, Lesson, ModelInfo, Post, PostId, RequestId, Step};
+use crate::protocol::{Command, Keeping, KeptModel, Lesson, ModelInfo, Post, PostId, RequestId, Step};
 use crate::settings::Lora;
 
 /// What is going on. The page shows it as `data-fledge` on the root element.
@@ -69,6 +69,8 @@ pub enum NextAction {
 pub enum Work {
     /// Opening the model.
     Open,
+    /// Deleting a kept model.
+    Discard,
     /// Turning to another type of text.
     Choose,
     /// Writing a post.
@@ -92,7 +94,9 @@ pub enum Place {
     Desk,
     /// Beside the ratings.
     Lesson,
-    /// In the settings.
+    /// Beside the models, in the settings.
+    Models,
+    /// Beside "Forget everything", in the settings.
     Settings,
 }
 
@@ -100,6 +104,7 @@ impl Work {
     const fn of(command: &Command) -> Self {
         match command {
             Command::Open { .. } => Self::Open,
+            Command::Discard { .. } => Self::Discard,
             Command::Choose { .. } => Self::Choose,
             Command::Write { .. } => Self::Write,
             Command::Stop => Self::Stop,
@@ -114,6 +119,7 @@ impl Work {
         match self {
             Self::Open | Self::Choose | Self::Write | Self::Stop => Place::Desk,
             Self::Rate | Self::Teach | Self::Undo => Place::Lesson,
+            Self::Discard => Place::Models,
             Self::Forget => Place::Settings,
         }
     }
@@ -150,6 +156,10 @@ pub struct ViewState {
     pub phase: Phase,
     /// Bytes of the model that have arrived, and how many there are.
     pub loading: Option<(u64, Option<u64>)>,
+    /// Bytes of the model that are copied to this device, and how many there are.
+    pub copying: Option<(u64, u64)>,
+    /// The models that are kept on this device; `None` until that is known.
+    pub kept: Option<Vec<KeptModel>>,
     /// The open model.
     pub model: Option<ModelInfo>,
     /// What is written here, and what all below belongs to.
@@ -248,6 +258,13 @@ impl ViewState {
     #[must_use]
     pub fn can_undo(&self) -> bool {
         self.phase == Phase::Ready && self.undoable > 0 && !self.waits_for(Work::Undo) && !self.waits_for(Work::Choose)
+    }
+
+    /// Whether the open model is kept on this device.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        let open = self.model.as_ref().map(|model| &model.id);
+        self.kept.iter().flatten().any(|kept| Some(&kept.id) == open)
     }
 
     /// Whether there is something in the browser's database that took a person's effort.

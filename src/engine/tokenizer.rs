@@ -1,8 +1,13 @@
 //! Text to token ids and back, by a Hugging Face `tokenizer.json`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{Config, Error};
+
+/// The token that ends a text, as GPT-2's vocabulary has it.
+pub(super) const END_OF_TEXT: &str = "<|endoftext|>";
 
 /// GPT-2's byte-level BPE, or whatever the model's `tokenizer.json` says.
 pub struct Tokenizer {
@@ -30,7 +35,7 @@ impl Tokenizer {
                 model: rows,
             });
         }
-        let end_of_text = config.eos_token_id.or_else(|| inner.token_to_id("<|endoftext|>"));
+        let end_of_text = config.eos_token_id.or_else(|| inner.token_to_id(END_OF_TEXT));
         Ok(Self { inner, end_of_text })
     }
 
@@ -55,6 +60,24 @@ impl Tokenizer {
     pub const fn end_of_text(&self) -> Option<u32> {
         self.end_of_text
     }
+}
+
+/// A `tokenizer.json` made of the two files in which OpenAI published GPT-2's.
+pub fn from_parts(vocabulary: &[u8], merges: &[u8]) -> Result<Vec<u8>, Error> {
+    let vocabulary: BTreeMap<String, u32> =
+        serde_json::from_slice(vocabulary).map_err(|e| Error::Tokenizer(format!("vocab.json: {e}")))?;
+    let merges = std::str::from_utf8(merges).map_err(|e| Error::Tokenizer(format!("merges.txt: {e}")))?;
+    let merges: Vec<&str> = merges
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with("#version"))
+        .collect();
+    let special: Vec<&str> = vocabulary
+        .keys()
+        .map(String::as_str)
+        .filter(|token| *token == END_OF_TEXT)
+        .collect();
+    let tokens = vocabulary.iter().map(|(token, id)| (token.as_str(), *id));
+    Ok(tokenizer_json(tokens, &merges, &special).to_string().into_bytes())
 }
 
 /// A `tokenizer.json` for a byte-level BPE like GPT-2's, from its parts: tokens with their ids, merges in their order, each as

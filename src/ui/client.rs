@@ -3,12 +3,12 @@
 //! A worker is told its name. It holds a Web Lock of that name from before it says `Ready` for as long as it lives, so
 //! the page, which asks for the same lock, gets it in the moment when the worker is gone, whatever killed it.
 
-use js_sys::{Function, Reflect};
+use js_sys::{Array, Function, Reflect};
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions};
+use web_sys::{ErrorEvent, FileList, MessageEvent, Worker, WorkerOptions};
 
-use crate::protocol::{Command, Event, Reply, Request, RequestId};
+use crate::protocol::{Command, Event, ModelSource, Reply, Request, RequestId};
 use crate::view::ViewState;
 
 /// The classic worker that trunk's loader shim starts; beside the page.
@@ -35,14 +35,19 @@ struct Link {
     /// Sent before the worker listened.
     waiting: Vec<Request>,
     last_id: RequestId,
+    /// What a new worker opens; the embedded model if nothing is said.
+    source: Option<ModelSource>,
 }
 
 impl Client {
-    /// Starts a worker and opens the embedded model.
-    pub fn start(state: RwSignal<ViewState>) -> Self {
+    /// Starts a worker and opens the model that was open last, or else the embedded one.
+    pub fn start(state: RwSignal<ViewState>, kept: Option<String>) -> Self {
         let client = Self {
             state,
-            link: StoredValue::new_local(Link::default()),
+            link: StoredValue::new_local(Link {
+                source: kept.map(|id| ModelSource::Kept { id }),
+                ..Link::default()
+            }),
         };
         client.spawn();
         client
@@ -54,28 +59,55 @@ impl Client {
         self.spawn();
     }
 
+    /// What a new worker opens from now on.
+    pub fn remember(self, kept: Option<String>) {
+        self.link
+            .update_value(|link| link.source = kept.map(|id| ModelSource::Kept { id }));
+    }
+
+    /// Opens a model from files that the person picked.
+    pub fn open_files(self, files: &FileList) {
+        let content = self.state.with_untracked(|state| state.content);
+        let command = Command::Open {
+            source: ModelSource::Files,
+            content,
+        };
+        if let Some(request) = self.ask(command) {
+            self.post(&request, Some(files));
+        }
+    }
+
     /// Sends a command, at once or when the worker listens.
     pub fn send(self, command: Command) {
+        let Some(request) = self.ask(command) else { return };
+        if self.link.with_value(|link| link.ready) {
+            self.post(&request, None);
+        } else {
+            self.link.update_value(|link| link.waiting.push(request));
+        }
+    }
+
+    /// Gives a command its number, and notes that it is asked.
+    fn ask(self, command: Command) -> Option<Request> {
         let request = self.link.try_update_value(|link| {
             link.last_id += 1;
             Request {
                 id: link.last_id,
                 command,
             }
-        });
-        let Some(request) = request else { return };
+        })?;
         self.state.update(|state| state.asked(&request));
-        if self.link.with_value(|link| link.ready) {
-            self.post(&request);
-        } else {
-            self.link.update_value(|link| link.waiting.push(request));
-        }
+        Some(request)
     }
 
-    fn post(self, request: &Request) {
+    /// Sends a request, with files beside it: they are no plain data.
+    fn post(self, request: &Request, files: Option<&FileList>) {
         let sent = serde_wasm_bindgen::to_value(request)
             .map_err(JsValue::from)
             .and_then(|message| {
+                if let Some(files) = files {
+                    Reflect::set(&message, &"files".into(), &Array::from(files))?;
+                }
                 self.link.with_value(|link| match &link.worker {
                     Some(worker) => worker.post_message(&message),
                     None => Err(JsValue::from_str("there is no worker")),
@@ -124,8 +156,11 @@ impl Client {
         });
         if started {
             let content = self.state.with_untracked(|state| state.content);
-            let folder = address(MODEL);
-            self.send(Command::Open { folder, content });
+            let source = self
+                .link
+                .with_value(|link| link.source.clone())
+                .unwrap_or_else(embedded);
+            self.send(Command::Open { source, content });
         } else {
             self.lost(generation, &JsValue::from_str("it could not be created"));
         }
@@ -146,7 +181,7 @@ impl Client {
                 std::mem::take(&mut link.waiting)
             });
             for request in waiting.iter().flatten() {
-                self.post(request);
+                self.post(request, None);
             }
         }
         self.state.update(|state| state.answered(reply));
@@ -194,6 +229,11 @@ impl Client {
     fn generation(self) -> u32 {
         self.link.with_value(|link| link.generation)
     }
+}
+
+/// The model that comes with the page.
+pub fn embedded() -> ModelSource {
+    ModelSource::Folder { url: address(MODEL) }
 }
 
 /// An address beside the page, wherever the page lies.

@@ -1,11 +1,12 @@
 //! What the components share: the state, the preferences, and the verbs of the page.
 
 use leptos::prelude::*;
+use web_sys::FileList;
 
 use crate::content::ContentType;
 use crate::feedback::{Metric, Stars};
-use crate::protocol::Command;
-use crate::ui::client::Client;
+use crate::protocol::{Command, ModelSource};
+use crate::ui::client::{self, Client};
 use crate::ui::preferences::Preferences;
 use crate::view::{Phase, Place, ViewState, words};
 
@@ -28,6 +29,7 @@ impl Desk {
     pub fn open() -> Self {
         let preferences = Preferences::load();
         let state = RwSignal::new(ViewState::new(preferences.content));
+        let client = Client::start(state, preferences.model.clone());
         let preferences = RwSignal::new(preferences);
         Effect::watch(move || preferences.get(), |preferences, _, _| preferences.save(), false);
         let desk = Self {
@@ -35,10 +37,62 @@ impl Desk {
             preferences,
             prompt: RwSignal::new(String::new()),
             metric: RwSignal::new(Metric::Relevance),
-            client: Client::start(state),
+            client,
         };
         provide_context(desk);
+        desk.remember_the_model();
         desk
+    }
+
+    /// The page comes back to the model that was open last, if that is kept; if it is gone, to the embedded one.
+    fn remember_the_model(self) {
+        let open = self.read(|state| {
+            let id = state
+                .model
+                .as_ref()
+                .filter(|_| state.is_kept())
+                .map(|model| model.id.clone());
+            (state.phase, state.kept.is_some(), id)
+        });
+        Effect::new(move |_| match open.get() {
+            (Phase::Ready, true, id) => {
+                self.client.remember(id.clone());
+                if self.preferences.with_untracked(|preferences| preferences.model != id) {
+                    self.preferences.update(|preferences| preferences.model = id);
+                }
+            }
+            (Phase::Error, _, _)
+                if self
+                    .preferences
+                    .with_untracked(|preferences| preferences.model.is_some()) =>
+            {
+                self.preferences.update(|preferences| preferences.model = None);
+                self.client.remember(None);
+                let content = self.state.with_untracked(|state| state.content);
+                let source = client::embedded();
+                // The problem stays to be read.
+                self.client.send(Command::Open { source, content });
+            }
+            (Phase::Loading | Phase::Ready | Phase::Writing | Phase::Teaching | Phase::Error, _, _) => {}
+        });
+    }
+
+    /// Opens another model.
+    pub fn open_model(self, source: ModelSource) {
+        self.state.update(|state| state.problem = None);
+        let content = self.state.with_untracked(|state| state.content);
+        self.client.send(Command::Open { source, content });
+    }
+
+    /// Opens a model from files that the person picked.
+    pub fn open_files(self, files: &FileList) {
+        self.state.update(|state| state.problem = None);
+        self.client.open_files(files);
+    }
+
+    /// Deletes a kept model from this device.
+    pub fn discard(self, id: String) {
+        self.client.send(Command::Discard { id });
     }
 
     /// The desk of the page.

@@ -27,6 +27,9 @@ pub struct Preferences {
     /// The most tokens of a text, for the types where that was set.
     #[serde(skip_serializing_if = "is_default")]
     pub lengths: BTreeMap<ContentType, usize>,
+    /// The kept model that was open last, by its id.
+    #[serde(skip_serializing_if = "is_default")]
+    pub model: Option<String>,
     /// What was written last.
     #[serde(skip_serializing_if = "is_default")]
     pub content: ContentType,
@@ -46,6 +49,7 @@ impl Default for Preferences {
             weights: Weights::default(),
             sampling: Sampling::default(),
             lengths: BTreeMap::new(),
+            model: None,
             content: ContentType::default(),
             teaching: Teaching::default(),
             theme: Theme::default(),

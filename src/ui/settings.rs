@@ -1,11 +1,12 @@
-//! Theme, what the model is, keyboard, and Forget everything.
+//! Theme, models, keyboard, and Forget everything.
 
 use leptos::prelude::*;
 
 use crate::ui::desk::Desk;
 use crate::ui::dialogs::{Modal, Open};
+use crate::ui::models::Models;
 use crate::ui::preferences::Theme;
-use crate::view::{Phase, Place, words};
+use crate::view::{Phase, Place};
 
 /// The settings that belong to no single step.
 #[component]
@@ -27,7 +28,6 @@ pub fn SettingsDialog() -> impl IntoView {
             </label>
         }
     });
-    let model = desk.read(|state| state.model.clone());
     let problem = desk.read(|state| state.problem_at(Place::Settings).map(str::to_owned));
     let idle = desk.read(|state| state.phase == Phase::Ready);
     view! {
@@ -36,20 +36,7 @@ pub fn SettingsDialog() -> impl IntoView {
                 <legend>"Theme"</legend>
                 <div class="segments">{themes}</div>
             </fieldset>
-            <h3>"Model"</h3>
-            {move || match model.get() {
-                None => view! { <p class="empty">"No model is open."</p> }.into_any(),
-                Some(model) => view! {
-                    <dl class="facts">
-                        <div><dt>"Name"</dt><dd>{model.name.clone()}</dd></div>
-                        <div><dt>"Size"</dt><dd>{words::size(&model)}</dd></div>
-                        <div><dt>"Shape"</dt><dd>{format!("{} layers of {}", model.layers, model.width)}</dd></div>
-                        <div><dt>"Vocabulary"</dt><dd>{format!("{} tokens", model.vocabulary)}</dd></div>
-                        <div><dt>"Looks back on"</dt><dd>{format!("{} tokens", model.context)}</dd></div>
-                    </dl>
-                }
-                .into_any(),
-            }}
+            <Models />
             <h3>"Help"</h3>
             <p><button class="quiet" type="button" on:click=move |_| open.keys.set(true)>"Keyboard"</button></p>
             <h3>"Start over"</h3>

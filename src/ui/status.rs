@@ -17,11 +17,12 @@ pub fn StatusLine() -> impl IntoView {
     let spoken = desk.read(|state| state.spoken.clone());
     let problem = desk.read(|state| state.problem_at(Place::Desk).map(str::to_owned));
     let loading = desk.read(|state| state.loading.filter(|_| state.phase == Phase::Loading));
+    let copying = desk.read(|state| state.copying.filter(|_| state.phase == Phase::Loading));
     let failed = desk.read(|state| state.phase == Phase::Error);
     view! {
         <div class="line">
             <p role="alert" class="problem">{problem}</p>
-            <p role="status" class="status" class:unseen=move || loading.get().is_some() || problem.with(Option::is_some) aria-live="polite">
+            <p role="status" class="status" class:unseen=move || loading.get().is_some() || copying.get().is_some() || problem.with(Option::is_some) aria-live="polite">
                 {status}
                 <span class="unseen">" " {spoken}</span>
             </p>
@@ -29,6 +30,12 @@ pub fn StatusLine() -> impl IntoView {
                 <p class="loading">
                     <label for="loading">{words::loading(received, total)}</label>
                     <progress id="loading" max=total.map(|total| total.to_string()) value=total.map(|_| received.to_string()) />
+                </p>
+            })}
+            {move || copying.get().map(|(copied, total)| view! {
+                <p class="loading">
+                    <label for="copying">{words::copying(copied, total)}</label>
+                    <progress id="copying" max=total.to_string() value=copied.to_string() />
                 </p>
             })}
             {move || failed.get().then(|| view! {

@@ -24,8 +24,10 @@ impl ViewState {
                 self.content = *content;
                 self.phase = Phase::Loading;
                 self.loading = None;
+                self.copying = None;
                 self.status = "Reading the model …".into();
             }
+            Command::Discard { .. } => self.status = "Deleting the model …".into(),
             Command::Choose { content } => {
                 self.phase = Phase::Loading;
                 self.comparing = None;
@@ -72,11 +74,22 @@ impl ViewState {
     fn fold(&mut self, event: Event, work: Option<Work>) {
         match event {
             Event::Loading { received, total } => self.loading = Some((received, total)),
+            Event::Keeping { copied, total } => {
+                self.loading = None;
+                self.copying = Some((copied, total));
+            }
+            Event::Kept { models } => {
+                if work == Some(Work::Discard) {
+                    self.status = "The model is deleted.".into();
+                }
+                self.kept = Some(models);
+            }
             Event::Opened { model, memory, keeping } => {
                 self.status = words::opened(&model, self.content, &memory);
                 self.model = Some(model);
                 self.remember(memory, keeping);
                 self.loading = None;
+                self.copying = None;
                 self.deaths.clear();
                 self.phase = Phase::Ready;
             }
@@ -145,16 +158,7 @@ impl ViewState {
                 self.status = format!("The lesson from {} {} is taken back.", post.content.noun(), post.id);
                 self.put(post);
             }
-            Event::Forgotten => {
-                *self = Self {
-                    phase: Phase::Ready,
-                    model: self.model.take(),
-                    content: self.content,
-                    keeping: self.keeping.take(),
-                    status: "Everything is forgotten.".into(),
-                    ..Self::default()
-                };
-            }
+            Event::Forgotten => self.forget(),
             Event::Stopped => {
                 self.status = match self.phase {
                     Phase::Teaching => "Stopped. Nothing of this lesson was learned.".into(),
@@ -164,6 +168,19 @@ impl ViewState {
             }
             Event::Failed { problem, fatal } => self.fail(work, problem, fatal),
         }
+    }
+
+    /// Back to the first day, with the same model.
+    fn forget(&mut self) {
+        *self = Self {
+            phase: Phase::Ready,
+            model: self.model.take(),
+            content: self.content,
+            kept: self.kept.take(),
+            keeping: self.keeping.take(),
+            status: "Everything is forgotten.".into(),
+            ..Self::default()
+        };
     }
 
     /// The worker died at this time (milliseconds on any clock). What was durable is restored by the next `Open`.
@@ -178,6 +195,7 @@ impl ViewState {
         self.pending.clear();
         self.comparing = None;
         self.loading = None;
+        self.copying = None;
         self.deaths.retain(|death| now - death < DEATHS_WITHIN);
         self.deaths.push(now);
         let again = self.deaths.len() < DEATHS;
@@ -213,10 +231,11 @@ impl ViewState {
             Work::Open | Work::Choose => true,
             Work::Write => self.phase == Phase::Writing,
             Work::Teach => self.phase == Phase::Teaching,
-            Work::Stop | Work::Rate | Work::Undo | Work::Forget => fatal,
+            Work::Stop | Work::Discard | Work::Rate | Work::Undo | Work::Forget => fatal,
         };
         if over {
             self.loading = None;
+            self.copying = None;
             self.rest();
         }
     }
@@ -259,6 +278,7 @@ impl ViewState {
 const fn ends(event: &Event) -> bool {
     match event {
         Event::Opened { .. }
+        | Event::Kept { .. }
         | Event::Chosen { .. }
         | Event::Written { .. }
         | Event::Rated { .. }
@@ -268,8 +288,11 @@ const fn ends(event: &Event) -> bool {
         | Event::Forgotten
         | Event::Stopped
         | Event::Failed { .. } => true,
-        Event::Ready | Event::Loading { .. } | Event::Begun { .. } | Event::Text { .. } | Event::Stepped { .. } => {
-            false
-        }
+        Event::Ready
+        | Event::Loading { .. }
+        | Event::Keeping { .. }
+        | Event::Begun { .. }
+        | Event::Text { .. }
+        | Event::Stepped { .. } => false,
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::content::ContentType;
 use crate::feedback::{Metric, PartialRatings, Ratings, Stars, Weights};
-use crate::protocol::{Command, Ending, Event, Keeping, Lesson, Memory, ModelInfo, Post, PostId, Reply, Request, Step};
+use crate::protocol::{
+    Command, Ending, Event, Keeping, KeptModel, Lesson, Memory, ModelInfo, ModelSource, Post, PostId, Reply, Request,
+    Step,
+};
 use crate::settings::{Sampling, Teaching};
 use crate::view::{NextAction, Phase, Place, ViewState, curve, next_metric, words};
 
@@ -110,7 +113,7 @@ fn star(count: u8) -> Stars {
 
 fn open() -> Command {
     Command::Open {
-        folder: "model/".into(),
+        source: ModelSource::Folder { url: "model/".into() },
         content: ContentType::Post,
     }
 }
@@ -341,6 +344,53 @@ fn a_type_that_cannot_be_opened_leaves_the_one_before() {
     talk.fail(request, false);
     talk.expect(Phase::Ready, NextAction::Teach);
     assert_eq!(talk.state.content, ContentType::Post);
+}
+
+#[test]
+fn a_picked_model_is_copied_then_opened_and_may_be_deleted() {
+    let mut talk = Talk::with(vec![post(1)]);
+    let request = talk.ask(Command::Open {
+        source: ModelSource::Files,
+        content: ContentType::Post,
+    });
+    let loading = Event::Loading {
+        received: 5,
+        total: Some(10),
+    };
+    talk.answer(request, loading);
+    talk.answer(request, Event::Keeping { copied: 4, total: 10 });
+    talk.expect(Phase::Loading, NextAction::Wait);
+    assert_eq!((talk.state.loading, talk.state.copying), (None, Some((4, 10))));
+    let opened = Event::Opened {
+        model: model(),
+        memory: Memory::default(),
+        keeping: Keeping::Kept,
+    };
+    talk.answer(request, opened);
+    talk.expect(Phase::Ready, NextAction::Write);
+    let kept = KeptModel {
+        id: "f".into(),
+        name: "Fledgling".into(),
+        bytes: 10,
+    };
+    talk.answer(request, Event::Kept { models: vec![kept] });
+    assert!(talk.state.is_kept());
+
+    let request = talk.ask(Command::Discard { id: "f".into() });
+    talk.answer(request, Event::Kept { models: Vec::new() });
+    assert!(!talk.state.is_kept());
+    talk.expect(Phase::Ready, NextAction::Write);
+}
+
+#[test]
+fn a_model_that_cannot_be_opened_leaves_the_one_before() {
+    let mut talk = Talk::with(vec![rated(1, 4, 0)]);
+    let request = talk.ask(Command::Open {
+        source: ModelSource::Files,
+        content: ContentType::Post,
+    });
+    talk.fail(request, false);
+    talk.expect(Phase::Ready, NextAction::Teach);
 }
 
 #[test]

@@ -15,6 +15,22 @@ pub fn loading(received: u64, total: Option<u64>) -> String {
     }
 }
 
+/// "Copying the model to this device: 120.5 of 548.1 MB"
+#[must_use]
+pub fn copying(copied: u64, total: u64) -> String {
+    format!(
+        "Copying the model to this device: {} of {} MB",
+        megabytes(copied),
+        megabytes(total)
+    )
+}
+
+/// "548.1 MB"
+#[must_use]
+pub fn disk_size(bytes: u64) -> String {
+    format!("{} MB", megabytes(bytes))
+}
+
 fn megabytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1e6)
 }

@@ -8,9 +8,10 @@ use std::task::{Poll, Waker};
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use web_sys::{Blob, DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::host::{self, Turn};
+use super::library;
 use super::problem::Problem;
 use super::session::Session;
 use crate::protocol::{Event, Reply, Request, RequestId};
@@ -37,8 +38,13 @@ async fn serve(inbox: Inbox) {
     let turn = Turn::new();
     loop {
         match inbox.take() {
-            Some(Ok(request)) => session.handle(request).await,
-            Some(Err(problem)) => session.fail(None, &problem),
+            Some(Message {
+                request: Ok(request),
+                files,
+            }) => session.handle(request, files).await,
+            Some(Message {
+                request: Err(problem), ..
+            }) => session.fail(None, &problem),
             None if session.is_busy() => {
                 let until = host::now() + SLICE;
                 while session.is_busy() && host::now() < until {
@@ -52,6 +58,7 @@ async fn serve(inbox: Inbox) {
 }
 
 /// The page, as the worker sees it.
+#[derive(Clone)]
 pub struct Page {
     scope: DedicatedWorkerGlobalScope,
 }
@@ -72,13 +79,20 @@ impl Page {
     }
 }
 
+/// What the page has sent.
+struct Message {
+    request: Result<Request, Problem>,
+    /// What travelled beside it: browser objects are no plain data.
+    files: Vec<(String, Blob)>,
+}
+
 /// Messages that have arrived and are not handled yet.
 #[derive(Clone, Default)]
 struct Inbox(Rc<RefCell<Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
-    messages: VecDeque<Result<Request, Problem>>,
+    messages: VecDeque<Message>,
     waker: Option<Waker>,
 }
 
@@ -88,11 +102,12 @@ impl Inbox {
         let inbox = Self::default();
         let filling = inbox.clone();
         let receive = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
-            let request = serde_wasm_bindgen::from_value(message.data());
+            let message = message.data();
+            let files = library::beside(&message);
+            let request = serde_wasm_bindgen::from_value(message);
+            let request = request.map_err(|error| Problem::Misunderstood(error.to_string()));
             let mut waiting = filling.0.borrow_mut();
-            waiting
-                .messages
-                .push_back(request.map_err(|error| Problem::Misunderstood(error.to_string())));
+            waiting.messages.push_back(Message { request, files });
             if let Some(waker) = waiting.waker.take() {
                 waker.wake();
             }
@@ -102,7 +117,7 @@ impl Inbox {
         inbox
     }
 
-    fn take(&self) -> Option<Result<Request, Problem>> {
+    fn take(&self) -> Option<Message> {
         self.0.borrow_mut().messages.pop_front()
     }
 

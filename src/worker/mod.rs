@@ -3,10 +3,10 @@
 //! Read it from the door inwards: `dispatch` takes the page's messages one by one, `session` says what each command
 //! does, `job` is what takes longer than a moment (`writing` a post, a `lecture`), `studio` is the open model with all
 //! that belongs to it, [`history`] its posts as plain data, `store` where they are kept (in the `database`, if there is
-//! one), `library` where models come from, `host` the few things that a worker asks of its browser, `problem` what the
-//! person is told when something fails.
+//! one), `library` where models come from, [`selection`] which of a person's files are one, `host` the few things that a
+//! worker asks of its browser, `problem` what the person is told when something fails.
 //!
-//! The history knows nothing of a browser; the rest is there with the feature `web` only.
+//! History and selection know nothing of a browser; the rest is there with the feature `web` only.
 
 #[cfg(feature = "web")]
 mod database;
@@ -23,6 +23,7 @@ mod lecture;
 mod library;
 #[cfg(feature = "web")]
 mod problem;
+pub mod selection;
 #[cfg(feature = "web")]
 mod session;
 #[cfg(feature = "web")]

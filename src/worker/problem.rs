@@ -18,12 +18,15 @@ pub enum Problem {
     /// A message that this worker doesn't understand.
     #[error("The page and its engine come from different versions ({0}). Reload the page.")]
     Misunderstood(String),
-    /// The files could not be fetched.
-    #[error("The model could not be loaded: {0}. Check the address and the connection, then try again.")]
-    Fetch(#[from] library::Error),
-    /// The files are no model.
-    #[error("The model could not be opened: {0}. Try another one.")]
-    Load(engine::Error),
+    /// There is no model, or it can't be read.
+    #[error("The model could not be opened: {0}.")]
+    Open(library::Error),
+    /// The model works, but is not on this device.
+    #[error("The model is open, but it could not be kept on this device: {0}. Choose its files again next time.")]
+    KeepModel(library::ShelfError),
+    /// The files are still there.
+    #[error("The model could not be deleted: {0}.")]
+    Discard(library::ShelfError),
     /// Nothing to write about.
     #[error("The prompt is empty. Type what the post should be about.")]
     EmptyPrompt,

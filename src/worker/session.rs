@@ -2,18 +2,20 @@
 
 use std::rc::Rc;
 
+use web_sys::Blob;
+
 use super::dispatch::Page;
 use super::host::{self, Lock};
 use super::job::Job;
 use super::lecture::Lecture;
-use super::library;
+use super::library::{self, Shelf};
 use super::problem::Problem;
 use super::studio::Studio;
 use super::writing::Writing;
 use crate::content::ContentType;
 use crate::engine::Model;
 use crate::feedback::PartialRatings;
-use crate::protocol::{Command, Event, PostId, Request, RequestId};
+use crate::protocol::{Command, Event, ModelSource, PostId, Request, RequestId};
 
 /// Whoever holds this lock may write the database.
 const WRITER: &str = "fledge-writer";
@@ -64,10 +66,11 @@ impl Session {
         }
     }
 
-    /// Carries out a command, or begins to.
-    pub async fn handle(&mut self, Request { id, command }: Request) {
+    /// Carries out a command, or begins to. `files` are those that travelled beside it.
+    pub async fn handle(&mut self, Request { id, command }: Request, files: Vec<(String, Blob)>) {
         let result = match command {
-            Command::Open { folder, content } => self.open(id, &folder, content).await,
+            Command::Open { source, content } => self.open(id, source, files, content).await,
+            Command::Discard { id: model } => self.discard(id, &model).await,
             Command::Choose { content } => self.choose(id, content).await,
             Command::Write { prompt, sampling } => {
                 self.postpone();
@@ -105,13 +108,26 @@ impl Session {
     }
 
     /// A model that is open already stays in force until the new one is whole.
-    async fn open(&mut self, request: RequestId, folder: &str, content: ContentType) -> Result<(), Problem> {
+    async fn open(
+        &mut self,
+        request: RequestId,
+        source: ModelSource,
+        files: Vec<(String, Blob)>,
+        content: ContentType,
+    ) -> Result<(), Problem> {
         self.make_room()?;
-        let page = &self.page;
-        let files = library::fetch(folder, |received, total| {
-            page.tell(request, Event::Loading { received, total });
-        });
-        let model = Model::load(files.await?).map_err(Problem::Load)?;
+        let page = self.page.clone();
+        let progress = move |received, total| page.tell(request, Event::Loading { received, total });
+        let model = match &source {
+            ModelSource::Folder { url } => library::fetch(url, progress).await,
+            ModelSource::Kept { id } => library::kept(id, progress).await,
+            ModelSource::Files => library::open(&files, progress).await,
+        };
+        let model = model.and_then(|files| Ok(Model::load(files)?)).map_err(Problem::Open)?;
+        let kept = match source {
+            ModelSource::Files => self.keep(request, &model, files).await,
+            ModelSource::Folder { .. } | ModelSource::Kept { .. } => Ok(()),
+        };
         let writer = self.become_writer().await;
         let (studio, lost) = Studio::open(Rc::new(model), content, writer).await;
         self.page.tell(
@@ -125,7 +141,36 @@ impl Session {
         self.studio = Some(studio);
         self.others.clear();
         self.postponed = None;
-        lost.map_or(Ok(()), Err)
+        self.tell_kept(request).await;
+        kept.and(lost.map_or(Ok(()), Err))
+    }
+
+    /// Copies a model's files to this device.
+    async fn keep(&self, request: RequestId, model: &Model, files: Vec<(String, Blob)>) -> Result<(), Problem> {
+        let copy = async {
+            let mut copying = Shelf::open().await?.keep(model.id(), &model.card().name, files).await?;
+            while copying.step().await? {
+                let (copied, total) = copying.progress();
+                self.page.tell(request, Event::Keeping { copied, total });
+            }
+            copying.finish().await
+        };
+        copy.await.map_err(Problem::KeepModel)
+    }
+
+    /// Deletes a kept model's files. If it is open, it stays open.
+    async fn discard(&self, request: RequestId, id: &str) -> Result<(), Problem> {
+        let discard = async { Shelf::open().await?.discard(id).await };
+        let discarded = discard.await.map_err(Problem::Discard);
+        self.tell_kept(request).await;
+        discarded
+    }
+
+    /// Says which models are kept. Where there is no place for any, there are none.
+    async fn tell_kept(&self, request: RequestId) {
+        let list = async { Shelf::open().await?.list().await };
+        let models = list.await.unwrap_or_default();
+        self.page.tell(request, Event::Kept { models });
     }
 
     /// Every type of text has a studio of its own. One that was left stays as it is, for the next time.

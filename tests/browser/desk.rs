@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use thirtyfour::By;
 use xtask::serve::{Headers, Options, Overlay, Server};
 
 use crate::chrome::{ChromeDriver, Profile};
@@ -183,6 +184,41 @@ impl Desk {
         self.becomes("ready").await;
     }
 
+    /// Picks files of this machine, one path a line, as a model.
+    pub async fn open_files(&self, paths: &str) {
+        self.page.press("Settings").await;
+        let picker = self
+            .page
+            .driver
+            .find(By::Css("input[type=file]"))
+            .await
+            .expect("a picker");
+        assert_eq!(
+            picker.attr("aria-label").await.expect("a name").as_deref(),
+            Some("Open model files")
+        );
+        picker.send_keys(paths).await.expect("files");
+    }
+
+    /// Chooses a model from the list.
+    pub async fn choose_model(&self, name: &str) {
+        self.page.press("Settings").await;
+        let list = self.page.the("combobox", "Model").await;
+        let options = list.find_all(By::Css("option")).await.expect("models");
+        for option in options {
+            if option.text().await.expect("a name").starts_with(name) {
+                return option.click().await.expect("it can be chosen");
+            }
+        }
+        panic!("there is no model {name}");
+    }
+
+    /// Deletes a kept model.
+    pub async fn delete_model(&self, name: &str) {
+        self.page.press("Settings").await;
+        self.page.press(&format!("Delete {name}")).await;
+    }
+
     /// Forgets everything, and confirms it.
     pub async fn forget(&self) {
         self.page.press("Settings").await;
@@ -331,7 +367,7 @@ impl Desk {
     async fn radios(&self, metric: &str) -> Vec<thirtyfour::WebElement> {
         let group = self.page.the("radiogroup", metric).await;
         let radios = group
-            .find_all(thirtyfour::By::Css("input[type=radio], [role=radio]"))
+            .find_all(By::Css("input[type=radio], [role=radio]"))
             .await
             .expect("radios");
         assert_eq!(radios.len(), 5, "{metric} has five radios");

@@ -19,6 +19,7 @@ mod safetensors;
 mod bad_input;
 mod looks;
 mod memory;
+mod models;
 mod survival;
 mod the_loop;
 mod travel;

@@ -8,7 +8,7 @@ use candle_core::quantized::gguf_file::{Content, Value};
 use serde_json::{Value as Json, json};
 
 use super::{Fingerprint, Found, Source, TensorFile, WeightFile};
-use crate::engine::tokenizer::tokenizer_json;
+use crate::engine::tokenizer::{END_OF_TEXT, tokenizer_json};
 use crate::engine::{Error, ModelFiles};
 
 /// How a GGUF file begins.
@@ -104,7 +104,7 @@ impl File {
         let special: Vec<&str> = tokens
             .iter()
             .enumerate()
-            .filter(|(id, token)| control(*id) || **token == "<|endoftext|>")
+            .filter(|(id, token)| control(*id) || **token == END_OF_TEXT)
             .map(|(_, token)| *token)
             .collect();
         Ok(tokenizer_json(

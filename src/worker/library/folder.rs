@@ -1,4 +1,4 @@
-//! Where models come from: a Hugging Face folder behind a URL.
+//! A Hugging Face folder behind a URL, fetched whole: for the model that comes with the page.
 
 use js_sys::{Reflect, Uint8Array};
 use thiserror::Error;
@@ -6,9 +6,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, ReadableStreamDefaultReader, RequestInit, Response};
 
-use super::host;
 use crate::engine::ModelFiles;
 use crate::engine::weights::WeightFile;
+use crate::worker::host;
 
 /// Why a model's files could not be fetched.
 #[derive(Debug, Error)]
@@ -59,7 +59,7 @@ pub enum Error {
 const INTERVAL: f64 = 100.0;
 
 /// Fetches a model's files. `progress` hears of bytes that have arrived, and of how many there are, if that is known.
-pub async fn fetch(folder: &str, progress: impl FnMut(u64, Option<u64>)) -> Result<ModelFiles, Error> {
+pub async fn fetch(folder: &str, progress: impl FnMut(u64, Option<u64>)) -> Result<ModelFiles, super::Error> {
     let abort = AbortOnDrop(AbortController::new().ok());
     // All requests are on their way before the first answer is awaited.
     let start = |file| Download::start(folder, file, &abort);

@@ -1,0 +1,125 @@
+//! Which model is open, and which others there are.
+
+use leptos::html::Input;
+use leptos::prelude::*;
+
+use crate::protocol::{KeptModel, ModelSource};
+use crate::ui::client;
+use crate::ui::desk::Desk;
+use crate::ui::dialogs::Open;
+use crate::view::{Phase, Place, ViewState, words};
+
+/// The value of the embedded model in the list; ids are hashes.
+const EMBEDDED: &str = "embedded";
+
+/// The list of models, the picker for files, and what is kept on this device.
+#[component]
+pub fn Models() -> impl IntoView {
+    let desk = Desk::here();
+    let files = NodeRef::<Input>::new();
+    let model = desk.read(|state| state.model.clone());
+    let kept = desk.read(|state| state.kept.clone().unwrap_or_default());
+    let is_kept = desk.read(ViewState::is_kept);
+    let busy = desk.read(|state| matches!(state.phase, Phase::Loading | Phase::Writing | Phase::Teaching));
+    let problem = desk.read(|state| state.problem_at(Place::Models).map(str::to_owned));
+    let open = move || match model.get() {
+        Some(model) if is_kept.get() => model.id,
+        Some(_) | None => EMBEDDED.to_owned(),
+    };
+    // Progress and problems are shown on the desk, behind the settings.
+    let settings = expect_context::<Open>().settings;
+    let choose = move |event| {
+        settings.set(false);
+        let chosen = event_target_value(&event);
+        desk.open_model(if chosen == EMBEDDED {
+            client::embedded()
+        } else {
+            ModelSource::Kept { id: chosen }
+        });
+    };
+    let pick = move |_| {
+        let Some(input) = files.get_untracked() else { return };
+        if let Some(picked) = input.files().filter(|picked| picked.length() > 0) {
+            settings.set(false);
+            desk.open_files(&picked);
+        }
+        // So that the same files can be picked again.
+        input.set_value("");
+    };
+    view! {
+        <section class="models" aria-labelledby="models-title">
+            <h3 id="models-title">"Model"</h3>
+            <label class="field">
+                <span>"Model"</span>
+                <select aria-label="Model" disabled=busy prop:value=open on:change=choose>
+                    <option value=EMBEDDED selected=move || open() == EMBEDDED>"Seedling, comes with the page"</option>
+                    {move || kept.get().into_iter().map(|kept| {
+                        let id = kept.id.clone();
+                        view! {
+                            <option value=kept.id.clone() selected=move || open() == id>
+                                {format!("{}, {}", kept.name, words::disk_size(kept.bytes))}
+                            </option>
+                        }
+                    }).collect_view()}
+                </select>
+            </label>
+            <label class="picker">
+                <span>"Open model files"</span>
+                <input
+                    type="file"
+                    multiple
+                    accept=".gguf,.safetensors,.json,.txt"
+                    aria-label="Open model files"
+                    disabled=busy
+                    node_ref=files
+                    on:change=pick
+                />
+            </label>
+            <p class="note">
+                "A GPT-2 that you have: a .gguf file, or .safetensors together with config.json and tokenizer.json \
+                 (or vocab.json and merges.txt). It is copied to this browser and goes nowhere else."
+            </p>
+            <p role="alert" class="problem">{problem}</p>
+            {move || model.get().map(|model| view! {
+                <dl class="facts">
+                    <div><dt>"Name"</dt><dd>{model.name.clone()}</dd></div>
+                    <div><dt>"Size"</dt><dd>{words::size(&model)}</dd></div>
+                    <div><dt>"Shape"</dt><dd>{format!("{} layers of {}", model.layers, model.width)}</dd></div>
+                    <div><dt>"Vocabulary"</dt><dd>{format!("{} tokens", model.vocabulary)}</dd></div>
+                    <div><dt>"Looks back on"</dt><dd>{format!("{} tokens", model.context)}</dd></div>
+                </dl>
+            })}
+            <KeptModels kept busy />
+        </section>
+    }
+}
+
+/// What takes space on this device, and a way to get it back.
+#[component]
+fn KeptModels(kept: Memo<Vec<KeptModel>>, busy: Memo<bool>) -> impl IntoView {
+    let desk = Desk::here();
+    let entry = move |kept: KeptModel| {
+        let (id, name) = (kept.id, kept.name);
+        view! {
+            <li>
+                <span>{format!("{name}, {}", words::disk_size(kept.bytes))}</span>
+                <button
+                    class="quiet danger"
+                    type="button"
+                    aria-label=format!("Delete {name}")
+                    disabled=busy
+                    on:click=move |_| desk.discard(id.clone())
+                >
+                    "Delete"
+                </button>
+            </li>
+        }
+    };
+    view! {
+        {move || (!kept.with(Vec::is_empty)).then(|| view! {
+            <h4>"Kept on this device"</h4>
+            <ul class="kept">{kept.get().into_iter().map(entry).collect_view()}</ul>
+            <p class="note">"Deleting a model frees its space. What you taught to it stays, for when you open it again."</p>
+        })}
+    }
+}
