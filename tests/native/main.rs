@@ -5,6 +5,7 @@ mod formats;
 
 mod adapters;
 mod bad_models;
+mod gpt2_tokenizer;
 mod gradients;
 mod lessons;
 mod parity;
