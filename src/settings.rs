@@ -73,6 +73,16 @@ impl Sampling {
     }
 }
 
+/// How a model's matrices lie in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Precision {
+    /// f32: four bytes a weight, and exactly what the files say.
+    #[default]
+    Exact,
+    /// 8 bits and a scale for each output: a quarter of that, for a small loss.
+    EightBit,
+}
+
 /// What a lesson minimises, besides staying close to the base model. `p` is the probability of the post's tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Objective {

@@ -10,17 +10,19 @@ use candle_nn::ops;
 use candle_transformers::utils::build_additive_causal_mask;
 
 use super::config::Activation;
-use super::linear::{FrozenLinear, Orientation};
+use super::linear::FrozenLinear;
 use super::lora::{Adapter, Site};
+use super::matrix::{Matrix, Orientation};
 use super::weights::Weights;
 use super::{Cache, Config, Error};
+use crate::settings::Precision;
 
 /// The frozen base model.
 #[derive(Debug)]
 pub struct Gpt2 {
     config: Config,
     /// `[v, n]`
-    wte: Tensor,
+    wte: Matrix,
     /// `[n_positions, n]`
     wpe: Tensor,
     h: Vec<Block>,
@@ -30,19 +32,20 @@ pub struct Gpt2 {
 }
 
 impl Gpt2 {
-    /// Builds the model from its tensors.
-    pub fn new(config: Config, weights: &Weights) -> std::result::Result<Self, Error> {
+    /// Builds the model from its tensors, reading one after the other.
+    pub fn new(config: Config, weights: &Weights, precision: Precision) -> std::result::Result<Self, Error> {
         let (v, n) = (config.vocab_size, config.n_embd);
-        let wte = weights.get("wte.weight", &[v, n])?;
-        let untied = weights.untied_head(&[v, n])?;
+        let form = |values: Tensor| matrix(values, Orientation::OutIn, precision);
+        let wte = form(weights.get("wte.weight", &[v, n])?)?;
+        let untied = weights.untied_head(&[v, n])?.map(form).transpose()?;
         Ok(Self {
             wpe: weights.get("wpe.weight", &[config.n_positions, n])?,
             h: (0..config.n_layer)
-                .map(|i| Block::new(&config, weights, i))
+                .map(|i| Block::new(&config, weights, precision, i))
                 .collect::<std::result::Result<_, _>>()?,
             ln_f: LayerNorm::new(&config, weights, "ln_f")?,
             tied: untied.is_none(),
-            lm_head: FrozenLinear::new(untied.unwrap_or_else(|| wte.clone()), None, Orientation::OutIn),
+            lm_head: FrozenLinear::new(untied.unwrap_or_else(|| wte.clone()), None),
             wte,
             config,
         })
@@ -65,6 +68,20 @@ impl Gpt2 {
         (c.n_layer * block + (c.vocab_size + c.n_positions + 2) * n + head) as u64
     }
 
+    /// Bytes that its matrices take; a tied head counts once.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let head = if self.tied { 0 } else { self.lm_head.bytes() };
+        let blocks = self.h.iter().map(|block| {
+            let Block { attn, mlp, .. } = block;
+            [&attn.c_attn, &attn.c_proj, &mlp.c_fc, &mlp.c_proj]
+                .map(FrozenLinear::bytes)
+                .iter()
+                .sum::<usize>()
+        });
+        self.wte.bytes() + 4 * self.wpe.elem_count() + head + blocks.sum::<usize>()
+    }
+
     /// Reads tokens: ids `[b, t]` → hidden states `[b, t, n]`, after the last layer norm.
     ///
     /// # Errors
@@ -72,7 +89,7 @@ impl Gpt2 {
     pub fn hidden(&self, ids: &Tensor, mut cache: Option<&mut Cache>, adapter: Option<&Adapter>) -> Result<Tensor> {
         let (b, t) = ids.dims2()?;
         let past = cache.as_ref().map_or(0, |cache| cache.len());
-        let token = self.wte.index_select(&ids.flatten_all()?, 0)?.reshape((b, t, ()))?; // [b, t, n]
+        let token = self.wte.rows(&ids.flatten_all()?)?.reshape((b, t, ()))?; // [b, t, n]
         let position = self.wpe.narrow(0, past, t)?; // [t, n]
         let mut x = token.broadcast_add(&position)?;
         let mask = if t > 1 {
@@ -132,19 +149,20 @@ struct Block {
 }
 
 impl Block {
-    fn new(config: &Config, weights: &Weights, layer: usize) -> std::result::Result<Self, Error> {
+    fn new(config: &Config, weights: &Weights, precision: Precision, layer: usize) -> std::result::Result<Self, Error> {
+        let conv1d = |site| conv1d(config, weights, precision, layer, site);
         let name = |part: &str| format!("h.{layer}.{part}");
         Ok(Self {
             ln_1: LayerNorm::new(config, weights, &name("ln_1"))?,
             attn: Attention {
-                c_attn: conv1d(config, weights, layer, Site::AttentionIn)?,
-                c_proj: conv1d(config, weights, layer, Site::AttentionOut)?,
+                c_attn: conv1d(Site::AttentionIn)?,
+                c_proj: conv1d(Site::AttentionOut)?,
                 n_head: config.n_head,
             },
             ln_2: LayerNorm::new(config, weights, &name("ln_2"))?,
             mlp: Mlp {
-                c_fc: conv1d(config, weights, layer, Site::MlpIn)?,
-                c_proj: conv1d(config, weights, layer, Site::MlpOut)?,
+                c_fc: conv1d(Site::MlpIn)?,
+                c_proj: conv1d(Site::MlpOut)?,
                 activation: config.activation,
             },
         })
@@ -230,10 +248,27 @@ impl LayerNorm {
 }
 
 /// A block's matrix, which Hugging Face keeps as Conv1D, `[in, out]`.
-fn conv1d(config: &Config, weights: &Weights, layer: usize, site: Site) -> std::result::Result<FrozenLinear, Error> {
+fn conv1d(
+    config: &Config,
+    weights: &Weights,
+    precision: Precision,
+    layer: usize,
+    site: Site,
+) -> std::result::Result<FrozenLinear, Error> {
     let (fan_in, fan_out) = site.dims(config);
     let name = format!("h.{layer}.{}", site.name());
     let weight = weights.get(&format!("{name}.weight"), &[fan_in, fan_out])?;
     let bias = weights.get(&format!("{name}.bias"), &[fan_out])?;
-    Ok(FrozenLinear::new(weight, Some(bias), Orientation::InOut))
+    Ok(FrozenLinear::new(
+        matrix(weight, Orientation::InOut, precision)?,
+        Some(bias),
+    ))
+}
+
+/// A matrix in the form that is wanted. The f32 values are gone when this returns, if they are not that form.
+fn matrix(values: Tensor, orientation: Orientation, precision: Precision) -> std::result::Result<Matrix, Error> {
+    Ok(match precision {
+        Precision::Exact => Matrix::exact(values, orientation),
+        Precision::EightBit => Matrix::rounded(&values, orientation)?,
+    })
 }

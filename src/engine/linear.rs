@@ -3,47 +3,37 @@
 //! candle's own matmul also computes, and keeps, a dense gradient of `W`, although nobody asks for it. Here `W` is hidden
 //! inside a custom op whose backward is `dx = dy·Wᵀ`.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 
+use super::matrix::Matrix;
 use super::storage;
 
-/// How the rows of a weight lie in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Orientation {
-    /// `[in, out]`: Hugging Face's Conv1D, all of GPT-2's blocks.
-    InOut,
-    /// `[out, in]`: PyTorch's Linear; the head, which is the embedding table.
-    OutIn,
-}
-
-/// A weight that never changes, and perhaps a bias.
+/// A matrix that never changes, and perhaps a bias.
 #[derive(Clone, Debug)]
 pub struct FrozenLinear {
-    weight: Tensor,
+    weight: Matrix,
     bias: Option<Tensor>,
-    orientation: Orientation,
 }
 
 impl FrozenLinear {
-    /// `weight` is `[in, out]` or `[out, in]`, `bias` is `[out]`.
+    /// `bias` is `[out]`.
     #[must_use]
-    pub const fn new(weight: Tensor, bias: Option<Tensor>, orientation: Orientation) -> Self {
-        Self {
-            weight,
-            bias,
-            orientation,
-        }
+    pub const fn new(weight: Matrix, bias: Option<Tensor>) -> Self {
+        Self { weight, bias }
+    }
+
+    /// Bytes that its matrix takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.weight.bytes()
     }
 
     /// `x` is `[n, in]`, contiguous; the result is `[n, out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = if x.track_op() {
-            x.apply_op1(FrozenMatmul {
-                weight: self.weight.clone(),
-                orientation: self.orientation,
-            })?
+            x.apply_op1(FrozenMatmul(self.weight.clone()))?
         } else {
-            x.matmul(&in_out(&self.weight, self.orientation)?)?
+            self.weight.forward(x)?
         };
         match &self.bias {
             Some(bias) => y.broadcast_add(bias),
@@ -52,18 +42,7 @@ impl FrozenLinear {
     }
 }
 
-/// The weight as an `[in, out]` view.
-fn in_out(weight: &Tensor, orientation: Orientation) -> Result<Tensor> {
-    match orientation {
-        Orientation::InOut => Ok(weight.clone()),
-        Orientation::OutIn => weight.t(),
-    }
-}
-
-struct FrozenMatmul {
-    weight: Tensor,
-    orientation: Orientation,
-}
+struct FrozenMatmul(Matrix);
 
 impl CustomOp1 for FrozenMatmul {
     fn name(&self) -> &'static str {
@@ -71,13 +50,12 @@ impl CustomOp1 for FrozenMatmul {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = Tensor::from_slice(storage::f32_slice(x, layout)?, layout.shape(), self.weight.device())?;
-        storage::into_cpu(&x.matmul(&in_out(&self.weight, self.orientation)?)?)
+        let x = Tensor::from_slice(storage::f32_slice(x, layout)?, layout.shape(), &Device::Cpu)?;
+        storage::into_cpu(&self.0.forward(&x)?)
     }
 
     fn bwd(&self, _x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let dx = dy.contiguous()?.matmul(&in_out(&self.weight, self.orientation)?.t()?)?;
-        Ok(Some(dx))
+        Ok(Some(self.0.backward(&dy.contiguous()?)?))
     }
 }
 
@@ -86,6 +64,7 @@ mod tests {
     use candle_core::{Device, Var};
 
     use super::*;
+    use crate::engine::matrix::Orientation;
 
     #[test]
     fn the_gradient_reaches_the_input_and_not_the_weight() {
@@ -98,7 +77,7 @@ mod tests {
                 Orientation::InOut => weight.clone(),
                 Orientation::OutIn => weight.t().expect("t").contiguous().expect("contiguous"),
             };
-            let linear = FrozenLinear::new(stored, Some(bias.clone()), orientation);
+            let linear = FrozenLinear::new(Matrix::exact(stored, orientation), Some(bias.clone()));
             let y = linear.forward(x.as_tensor()).expect("forward");
             assert_eq!(y.to_vec2::<f32>().expect("y"), [[-2.0, -3.5]]);
             let grads = y.sum_all().expect("sum").backward().expect("backward");

@@ -10,6 +10,7 @@ pub mod generation;
 pub mod gpt2;
 pub mod linear;
 pub mod lora;
+pub mod matrix;
 pub mod model;
 pub mod sampler;
 mod storage;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::weights::{self, Fingerprint, WeightFile, Weights};
 use super::{Config, Error, Gpt2, Tokenizer};
 use crate::content::ContentType;
+use crate::settings::Precision;
 
 /// The files of a model, as they lie in its Hugging Face folder.
 pub struct ModelFiles {
@@ -79,7 +80,7 @@ impl ModelFiles {
 
 impl Model {
     /// Reads and checks a model. Nothing else is touched if that fails.
-    pub fn load(files: ModelFiles) -> Result<Self, Error> {
+    pub fn load(files: ModelFiles, precision: Precision) -> Result<Self, Error> {
         let config = Config::from_json(&files.config)?;
         let tokenizer = Tokenizer::from_json(&files.tokenizer, &config)?;
         let card = match &files.card {
@@ -95,7 +96,7 @@ impl Model {
         let weights = Weights::open(files.weights, &config)?;
         let mut fingerprint = Fingerprint::new();
         fingerprint.add(format!("{config:?}").as_bytes());
-        let gpt2 = Gpt2::new(config, &weights)?;
+        let gpt2 = Gpt2::new(config, &weights, precision)?;
         weights.fingerprint(&mut fingerprint);
         Ok(Self {
             parameters: gpt2.parameters(),
@@ -134,6 +135,12 @@ impl Model {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Bytes of memory that its matrices take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.gpt2.bytes()
     }
 
     /// How many weights it has, shared ones counted once.

@@ -16,6 +16,7 @@ use crate::content::ContentType;
 use crate::engine::Model;
 use crate::feedback::PartialRatings;
 use crate::protocol::{Command, Event, ModelSource, PostId, Request, RequestId};
+use crate::settings::Precision;
 
 /// Whoever holds this lock may write the database.
 const WRITER: &str = "fledge-writer";
@@ -123,7 +124,9 @@ impl Session {
             ModelSource::Kept { id } => library::kept(id, progress).await,
             ModelSource::Files => library::open(&files, progress).await,
         };
-        let model = model.and_then(|files| Ok(Model::load(files)?)).map_err(Problem::Open)?;
+        let model = model
+            .and_then(|files| Ok(Model::load(files, Precision::Exact)?))
+            .map_err(Problem::Open)?;
         let kept = match source {
             ModelSource::Files => self.keep(request, &model, files).await,
             ModelSource::Folder { .. } | ModelSource::Kept { .. } => Ok(()),

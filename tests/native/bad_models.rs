@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use fledge::content::ContentType;
 use fledge::engine::weights::WeightFile;
 use fledge::engine::{Error, Generation, Model, ModelFiles};
-use fledge::settings::Sampling;
+use fledge::settings::{Precision, Sampling};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use safetensors::SafeTensors;
@@ -48,7 +48,7 @@ fn with_config(from: &str, to: &str) -> ModelFiles {
 
 #[track_caller]
 fn expect_refusal(files: ModelFiles, words: &[&str]) {
-    let Err(error) = Model::load(files) else {
+    let Err(error) = Model::load(files, Precision::Exact) else {
         panic!("accepted, although {words:?}")
     };
     let sentence = error.to_string();
@@ -164,7 +164,10 @@ fn models_have_names_of_their_own() {
     assert_ne!(tiny.id(), model("tiny-untied").id());
     assert_eq!(tiny.id(), model("tiny-gpt2").id());
     let nudged = with_tensors(|t| t.get_mut(MATRIX).expect("matrix").2[3] ^= 1);
-    assert_ne!(Model::load(nudged).expect("still a model").id(), tiny.id());
+    assert_ne!(
+        Model::load(nudged, Precision::Exact).expect("still a model").id(),
+        tiny.id()
+    );
     assert!(!file("tiny-gpt2/config.json").is_empty());
 }
 
@@ -199,25 +202,35 @@ fn two_hundred_damaged_files() {
     for turn in 0..240 {
         let good = files("tiny-gpt2");
         let loaded = match turn % 6 {
-            0 => Model::load(ModelFiles {
-                config: damage(&good.config, &mut rng, usize::MAX),
-                ..good
-            }),
-            1 => Model::load(ModelFiles {
-                tokenizer: damage(&good.tokenizer, &mut rng, usize::MAX),
-                ..good
-            }),
+            0 => Model::load(
+                ModelFiles {
+                    config: damage(&good.config, &mut rng, usize::MAX),
+                    ..good
+                },
+                Precision::Exact,
+            ),
+            1 => Model::load(
+                ModelFiles {
+                    tokenizer: damage(&good.tokenizer, &mut rng, usize::MAX),
+                    ..good
+                },
+                Precision::Exact,
+            ),
             2 | 3 => {
                 let bytes = damage(&file("tiny-gpt2/model.safetensors"), &mut rng, 3500);
-                Model::load(ModelFiles {
-                    weights: weights(bytes),
-                    ..good
-                })
+                Model::load(
+                    ModelFiles {
+                        weights: weights(bytes),
+                        ..good
+                    },
+                    Precision::Exact,
+                )
             }
             _ => {
                 let name = ["f16.gguf", "q8_0.gguf", "q4_0.gguf", "k.gguf"][turn / 6 % 4];
                 let bytes = damage(&file(&format!("formats/{name}")), &mut rng, 8000);
-                ModelFiles::from_gguf(WeightFile::from_bytes(name, bytes)).and_then(Model::load)
+                ModelFiles::from_gguf(WeightFile::from_bytes(name, bytes))
+                    .and_then(|files| Model::load(files, Precision::Exact))
             }
         };
         match loaded {

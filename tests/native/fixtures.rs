@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use fledge::engine::lora::Pair;
 use fledge::engine::weights::WeightFile;
 use fledge::engine::{Adapter, Completion, Model, ModelFiles};
-use fledge::settings::{Lora, Sampling};
+use fledge::settings::{Lora, Precision, Sampling};
 use safetensors::SafeTensors;
 
 /// Reads a file of `tests/fixtures`.
@@ -37,18 +37,26 @@ pub fn weights(bytes: Vec<u8>) -> Vec<WeightFile> {
 
 /// A fixture model.
 pub fn model(name: &str) -> Model {
-    Model::load(files(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    Model::load(files(name), Precision::Exact).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 /// The model that the page opens with.
 pub fn embedded() -> Model {
+    embedded_as(Precision::Exact)
+}
+
+/// The same with its matrices in a form of choice.
+pub fn embedded_as(precision: Precision) -> Model {
     let file = |name: &str| read(&format!("public/model/{name}"));
-    Model::load(ModelFiles {
-        config: file("config.json"),
-        tokenizer: file("tokenizer.json"),
-        weights: weights(file("model.safetensors")),
-        card: Some(file("fledge.json")),
-    })
+    Model::load(
+        ModelFiles {
+            config: file("config.json"),
+            tokenizer: file("tokenizer.json"),
+            weights: weights(file("model.safetensors")),
+            card: Some(file("fledge.json")),
+        },
+        precision,
+    )
     .expect("the embedded model loads")
 }
 

@@ -2,11 +2,14 @@
 //! `gguf` package (`tests/fixtures/formats.py`); what they must compute is what transformers makes of their values.
 
 use candle_core::{DType, Device, Tensor};
+use fledge::content::ContentType;
 use fledge::engine::weights::WeightFile;
 use fledge::engine::{Model, ModelFiles};
+use fledge::learning::Learner;
+use fledge::settings::{Lora, Precision};
 use safetensors::SafeTensors;
 
-use crate::fixtures::{assert_within, file, files, model};
+use crate::fixtures::{assert_within, embedded_as, file, files, model, read, values};
 
 const TOLERANCE: f32 = 1e-4;
 
@@ -21,12 +24,12 @@ fn tiny(weights: Vec<WeightFile>) -> Model {
         weights,
         ..files("tiny-gpt2")
     };
-    Model::load(files).expect("a model")
+    Model::load(files, Precision::Exact).expect("a model")
 }
 
 fn gguf(name: &str) -> Model {
     let files = ModelFiles::from_gguf(weight_file(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    Model::load(files).unwrap_or_else(|error| panic!("{name}: {error}"))
+    Model::load(files, Precision::Exact).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 #[track_caller]
@@ -69,10 +72,13 @@ fn shards_are_one_model() {
         model("tiny-gpt2").id(),
         "how it was cut makes it no other model"
     );
-    let Err(error) = Model::load(ModelFiles {
-        weights: shards().skip(1).collect(),
-        ..files("tiny-gpt2")
-    }) else {
+    let Err(error) = Model::load(
+        ModelFiles {
+            weights: shards().skip(1).collect(),
+            ..files("tiny-gpt2")
+        },
+        Precision::Exact,
+    ) else {
         panic!("a shard is missing")
     };
     assert!(error.to_string().contains("lack the tensor"), "{error}");
@@ -118,4 +124,118 @@ fn another_architecture_is_named() {
         panic!("accepted")
     };
     assert!(error.to_string().contains("phi2"), "{error}");
+}
+
+/// The embedded model, in f32 and in 8 bits.
+fn both_forms() -> (Model, Model) {
+    (embedded_as(Precision::Exact), embedded_as(Precision::EightBit))
+}
+
+#[test]
+fn eight_bits_in_memory_write_almost_the_same() {
+    let (exact, small) = both_forms();
+    assert_eq!(
+        exact.id(),
+        small.id(),
+        "what was taught to the one belongs to the other"
+    );
+    assert!(
+        small.bytes() * 3 < exact.bytes(),
+        "{} of {} bytes",
+        small.bytes(),
+        exact.bytes()
+    );
+
+    // Real text: posts that the model has not been trained on, under their prompts.
+    let (mut nats, mut divergence, mut same, mut count) = ([0f64; 2], 0f64, 0u32, 0u32);
+    for (prompt, text) in held_out_posts() {
+        let mut ids = exact
+            .encode_prompt(ContentType::Post, &prompt, 100)
+            .expect("prompt")
+            .ids;
+        let start = ids.len();
+        ids.extend(exact.tokenizer().encode(&text).expect("ids"));
+        let [p, q] = [&exact, &small].map(|model| log_probabilities(model, &ids));
+        for at in start..ids.len() {
+            let (p, q) = (&p[at - 1], &q[at - 1]);
+            let next = ids[at] as usize;
+            nats[0] -= f64::from(p[next]);
+            nats[1] -= f64::from(q[next]);
+            divergence += p.iter().zip(q).map(|(p, q)| f64::from(p.exp() * (p - q))).sum::<f64>();
+            same += u32::from(argmax(p) == argmax(q));
+            count += 1;
+        }
+    }
+    let each = f64::from(count);
+    let [exact, small] = nats.map(|nats| (nats / each).exp());
+    println!(
+        "8 bits in memory, {count} tokens of held-out posts: perplexity {small:.3} (f32 {exact:.3}), KL {:.6} nats a token, \
+         the likeliest token is the same for {:.2} %",
+        divergence / each,
+        100.0 * f64::from(same) / each
+    );
+    assert!(divergence / each < 0.01 && f64::from(same) / each > 0.95 && (small / exact - 1.0).abs() < 0.01);
+}
+
+#[test]
+fn eight_bits_in_memory_teach_almost_the_same() {
+    let (exact, small) = both_forms();
+    let [exact, small] = [exact, small].map(|model| {
+        let learner = Learner::new(&model, Lora::default(), 0).expect("learner");
+        let adapter = learner.trainable();
+        let ids = Tensor::new(&[5u32, 700, 41, 3000, 12, 900], &Device::Cpu)
+            .and_then(|ids| ids.unsqueeze(0))
+            .expect("ids");
+        let hidden = model
+            .gpt2()
+            .hidden(&ids, None, Some(adapter))
+            .and_then(|hidden| hidden.squeeze(0))
+            .expect("hidden");
+        let loss = model
+            .gpt2()
+            .logits(&hidden)
+            .and_then(|logits| logits.log_sum_exp(1)?.sum_all())
+            .expect("loss");
+        let gradients = loss.backward().expect("gradients");
+        let found = adapter.tensors().filter_map(|(_, tensor)| gradients.get(tensor));
+        found.flat_map(values).collect::<Vec<f32>>()
+    });
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+    let cosine = dot(&exact, &small) / (dot(&exact, &exact) * dot(&small, &small)).sqrt();
+    assert!(cosine > 0.999, "the gradients point the same way: {cosine}");
+}
+
+/// Prompts and texts of posts that no embedded model has been trained on.
+fn held_out_posts() -> Vec<(String, String)> {
+    let read = |name: &str| String::from_utf8(read(&format!("tools/train/texts/post/{name}"))).expect("utf-8");
+    let held = read("held_out.txt").to_lowercase();
+    let prompts: Vec<&str> = held.lines().collect();
+    let rows = read("varied.jsonl");
+    rows.lines()
+        .map(|row| serde_json::from_str::<serde_json::Value>(row).expect("JSON"))
+        .map(|row| [&row["prompt"], &row["text"]].map(|value| value.as_str().expect("a text").to_owned()))
+        .filter(|[prompt, _]| prompts.contains(&prompt.to_lowercase().as_str()))
+        .map(|[prompt, text]| (prompt, text))
+        .take(60)
+        .collect()
+}
+
+/// Natural logarithms of the probabilities of every next token.
+fn log_probabilities(model: &Model, ids: &[u32]) -> Vec<Vec<f32>> {
+    let ids = Tensor::new(ids, &Device::Cpu)
+        .and_then(|ids| ids.unsqueeze(0))
+        .expect("ids");
+    let hidden = model
+        .gpt2()
+        .hidden(&ids, None, None)
+        .and_then(|hidden| hidden.squeeze(0));
+    let logits = model.gpt2().logits(&hidden.expect("hidden")).expect("logits");
+    let logs = logits.broadcast_sub(&logits.log_sum_exp(1).and_then(|sum| sum.unsqueeze(1)).expect("sum"));
+    logs.and_then(|logs| logs.to_vec2()).expect("logarithms")
+}
+
+fn argmax(values: &[f32]) -> usize {
+    (0..values.len())
+        .max_by(|a, b| values[*a].total_cmp(&values[*b]))
+        .expect("values")
 }

@@ -197,7 +197,7 @@ mod big {
         let file = safetensors::serialize(views, None).expect("safetensors");
         drop(tensors);
         let weights = Weights::open(crate::fixtures::weights(file), &config).expect("weights");
-        Gpt2::new(config.clone(), &weights).expect("gpt2")
+        Gpt2::new(config.clone(), &weights, fledge::settings::Precision::Exact).expect("gpt2")
     }
 
     fn shapes() -> Vec<(String, Vec<usize>)> {
