@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::ContentType;
 use crate::feedback::{PartialRatings, Ratings, Weights};
-use crate::settings::{Lora, Sampling, Teaching};
+use crate::settings::{Lora, Precision, Sampling, Teaching};
 
 /// Names a request; the page counts up from 1.
 pub type RequestId = u64;
@@ -47,6 +47,8 @@ pub enum Command {
         source: ModelSource,
         /// What is to be written.
         content: ContentType,
+        /// How it shall lie in memory; by its size if nothing is said.
+        precision: Option<Precision>,
     },
     /// Delete a kept model from this device. What was taught to it stays.
     Discard {
@@ -243,6 +245,10 @@ pub struct ModelInfo {
     pub vocabulary: usize,
     /// Tokens that it can look back on, prompt and post together.
     pub context: usize,
+    /// How its matrices lie in memory.
+    pub precision: Precision,
+    /// Bytes of memory that they take.
+    pub bytes: u64,
     /// Hash of its shape and a sample of its weights: what was taught belongs to this.
     pub id: String,
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::Error;
+use super::lora::Site;
 
 /// The hyperparameters, under the names that Hugging Face gives them.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,6 +112,19 @@ impl Config {
         };
         config.check()?;
         Ok(config)
+    }
+
+    /// How many weights a model of this shape has, the head being tied to the embedding.
+    #[must_use]
+    pub fn parameters(&self) -> u64 {
+        let n = self.n_embd;
+        let matrices: usize = Site::ALL
+            .iter()
+            .map(|site| site.dims(self))
+            .map(|(i, o)| i * o + o)
+            .sum();
+        let block = matrices + 4 * n;
+        (self.n_layer * block + (self.vocab_size + self.n_positions + 2) * n) as u64
     }
 
     /// Width of one head.

@@ -60,12 +60,12 @@ impl Gpt2 {
     /// How many weights it has; a tied head counts once.
     #[must_use]
     pub fn parameters(&self) -> u64 {
-        let c = &self.config;
-        let n = c.n_embd;
-        let matrices: usize = Site::ALL.iter().map(|site| site.dims(c)).map(|(i, o)| i * o + o).sum();
-        let block = matrices + 4 * n;
-        let head = if self.tied { 0 } else { c.vocab_size * n };
-        (c.n_layer * block + (c.vocab_size + c.n_positions + 2) * n + head) as u64
+        let head = if self.tied {
+            0
+        } else {
+            self.config.vocab_size * self.config.n_embd
+        };
+        self.config.parameters() + head as u64
     }
 
     /// Bytes that its matrices take; a tied head counts once.

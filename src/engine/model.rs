@@ -54,6 +54,9 @@ impl Card {
 /// Where the prompt stands in [`Card::prompt_format`] and [`Card::formats`].
 const PLACE: &str = "{prompt}";
 
+/// Models of up to so many weights lie in memory exactly, unless a person wants it otherwise: 256 MB.
+const SMALL: u64 = 64_000_000;
+
 /// A prompt as the model reads it.
 pub struct Prompt {
     /// Its tokens, the format's included.
@@ -69,6 +72,7 @@ pub struct Model {
     card: Card,
     id: String,
     parameters: u64,
+    precision: Precision,
 }
 
 impl ModelFiles {
@@ -79,8 +83,9 @@ impl ModelFiles {
 }
 
 impl Model {
-    /// Reads and checks a model. Nothing else is touched if that fails.
-    pub fn load(files: ModelFiles, precision: Precision) -> Result<Self, Error> {
+    /// Reads and checks a model. Nothing else is touched if that fails. Without a wish, a model lies in memory exactly as long
+    /// as it is small ([`SMALL`]).
+    pub fn load(files: ModelFiles, precision: Option<Precision>) -> Result<Self, Error> {
         let config = Config::from_json(&files.config)?;
         let tokenizer = Tokenizer::from_json(&files.tokenizer, &config)?;
         let card = match &files.card {
@@ -94,6 +99,12 @@ impl Model {
             return Err(Error::Card(format!("a prompt format has no {PLACE}")));
         }
         let weights = Weights::open(files.weights, &config)?;
+        let automatic = if config.parameters() <= SMALL {
+            Precision::Exact
+        } else {
+            Precision::EightBit
+        };
+        let precision = precision.unwrap_or(automatic);
         let mut fingerprint = Fingerprint::new();
         fingerprint.add(format!("{config:?}").as_bytes());
         let gpt2 = Gpt2::new(config, &weights, precision)?;
@@ -104,6 +115,7 @@ impl Model {
             tokenizer,
             card,
             id: fingerprint.hex(),
+            precision,
         })
     }
 
@@ -135,6 +147,12 @@ impl Model {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// How its matrices lie in memory.
+    #[must_use]
+    pub const fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Bytes of memory that its matrices take.

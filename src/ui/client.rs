@@ -9,6 +9,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, FileList, MessageEvent, Worker, WorkerOptions};
 
 use crate::protocol::{Command, Event, ModelSource, Reply, Request, RequestId};
+use crate::settings::Precision;
 use crate::view::ViewState;
 
 /// The classic worker that trunk's loader shim starts; beside the page.
@@ -37,15 +38,18 @@ struct Link {
     last_id: RequestId,
     /// What a new worker opens; the embedded model if nothing is said.
     source: Option<ModelSource>,
+    /// How that shall lie in memory.
+    precision: Option<Precision>,
 }
 
 impl Client {
     /// Starts a worker and opens the model that was open last, or else the embedded one.
-    pub fn start(state: RwSignal<ViewState>, kept: Option<String>) -> Self {
+    pub fn start(state: RwSignal<ViewState>, kept: Option<String>, precision: Option<Precision>) -> Self {
         let client = Self {
             state,
             link: StoredValue::new_local(Link {
                 source: kept.map(|id| ModelSource::Kept { id }),
+                precision,
                 ..Link::default()
             }),
         };
@@ -60,18 +64,15 @@ impl Client {
     }
 
     /// What a new worker opens from now on.
-    pub fn remember(self, kept: Option<String>) {
-        self.link
-            .update_value(|link| link.source = kept.map(|id| ModelSource::Kept { id }));
+    pub fn remember(self, kept: Option<String>, precision: Option<Precision>) {
+        self.link.update_value(|link| {
+            link.source = kept.map(|id| ModelSource::Kept { id });
+            link.precision = precision;
+        });
     }
 
-    /// Opens a model from files that the person picked.
-    pub fn open_files(self, files: &FileList) {
-        let content = self.state.with_untracked(|state| state.content);
-        let command = Command::Open {
-            source: ModelSource::Files,
-            content,
-        };
+    /// Sends a command with files that the person picked.
+    pub fn send_with_files(self, command: Command, files: &FileList) {
         if let Some(request) = self.ask(command) {
             self.post(&request, Some(files));
         }
@@ -156,11 +157,13 @@ impl Client {
         });
         if started {
             let content = self.state.with_untracked(|state| state.content);
-            let source = self
-                .link
-                .with_value(|link| link.source.clone())
-                .unwrap_or_else(embedded);
-            self.send(Command::Open { source, content });
+            let (source, precision) = self.link.with_value(|link| (link.source.clone(), link.precision));
+            let source = source.unwrap_or_else(embedded);
+            self.send(Command::Open {
+                source,
+                content,
+                precision,
+            });
         } else {
             self.lost(generation, &JsValue::from_str("it could not be created"));
         }

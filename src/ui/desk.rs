@@ -29,7 +29,7 @@ impl Desk {
     pub fn open() -> Self {
         let preferences = Preferences::load();
         let state = RwSignal::new(ViewState::new(preferences.content));
-        let client = Client::start(state, preferences.model.clone());
+        let client = Client::start(state, preferences.model.clone(), preferences.precision);
         let preferences = RwSignal::new(preferences);
         Effect::watch(move || preferences.get(), |preferences, _, _| preferences.save(), false);
         let desk = Self {
@@ -56,7 +56,8 @@ impl Desk {
         });
         Effect::new(move |_| match open.get() {
             (Phase::Ready, true, id) => {
-                self.client.remember(id.clone());
+                let precision = self.preferences.with_untracked(|preferences| preferences.precision);
+                self.client.remember(id.clone(), precision);
                 if self.preferences.with_untracked(|preferences| preferences.model != id) {
                     self.preferences.update(|preferences| preferences.model = id);
                 }
@@ -67,27 +68,32 @@ impl Desk {
                     .with_untracked(|preferences| preferences.model.is_some()) =>
             {
                 self.preferences.update(|preferences| preferences.model = None);
-                self.client.remember(None);
-                let content = self.state.with_untracked(|state| state.content);
-                let source = client::embedded();
                 // The problem stays to be read.
-                self.client.send(Command::Open { source, content });
+                self.client.send(self.opening(client::embedded()));
             }
             (Phase::Loading | Phase::Ready | Phase::Writing | Phase::Teaching | Phase::Error, _, _) => {}
         });
     }
 
+    /// The command that opens a model as the person prefers it.
+    fn opening(self, source: ModelSource) -> Command {
+        Command::Open {
+            source,
+            content: self.state.with_untracked(|state| state.content),
+            precision: self.preferences.with_untracked(|preferences| preferences.precision),
+        }
+    }
+
     /// Opens another model.
     pub fn open_model(self, source: ModelSource) {
         self.state.update(|state| state.problem = None);
-        let content = self.state.with_untracked(|state| state.content);
-        self.client.send(Command::Open { source, content });
+        self.client.send(self.opening(source));
     }
 
     /// Opens a model from files that the person picked.
     pub fn open_files(self, files: &FileList) {
         self.state.update(|state| state.problem = None);
-        self.client.open_files(files);
+        self.client.send_with_files(self.opening(ModelSource::Files), files);
     }
 
     /// Deletes a kept model from this device.

@@ -4,6 +4,7 @@ use leptos::html::Input;
 use leptos::prelude::*;
 
 use crate::protocol::{KeptModel, ModelSource};
+use crate::settings::Precision;
 use crate::ui::client;
 use crate::ui::desk::Desk;
 use crate::ui::dialogs::Open;
@@ -11,6 +12,22 @@ use crate::view::{Phase, Place, ViewState, words};
 
 /// The value of the embedded model in the list; ids are hashes.
 const EMBEDDED: &str = "embedded";
+
+/// How a model may lie in memory.
+const PRECISIONS: [(Option<Precision>, &str); 3] = [
+    (None, "As fits its size"),
+    (Some(Precision::Exact), "Exact, four bytes a weight"),
+    (Some(Precision::EightBit), "Small, one byte a weight"),
+];
+
+/// Where the model of a value in the list comes from.
+fn source(id: String) -> ModelSource {
+    if id == EMBEDDED {
+        client::embedded()
+    } else {
+        ModelSource::Kept { id }
+    }
+}
 
 /// The list of models, the picker for files, and what is kept on this device.
 #[component]
@@ -30,12 +47,17 @@ pub fn Models() -> impl IntoView {
     let settings = expect_context::<Open>().settings;
     let choose = move |event| {
         settings.set(false);
+        desk.open_model(source(event_target_value(&event)));
+    };
+    let preferred = Memo::new(move |_| desk.preferences.with(|preferences| preferences.precision));
+    let choose_precision = move |event| {
         let chosen = event_target_value(&event);
-        desk.open_model(if chosen == EMBEDDED {
-            client::embedded()
-        } else {
-            ModelSource::Kept { id: chosen }
-        });
+        if let Some((precision, _)) = PRECISIONS.into_iter().find(|(_, name)| *name == chosen) {
+            settings.set(false);
+            desk.preferences.update(|preferences| preferences.precision = precision);
+            // The same model once more.
+            desk.open_model(source(open()));
+        }
     };
     let pick = move |_| {
         let Some(input) = files.get_untracked() else { return };
@@ -63,6 +85,14 @@ pub fn Models() -> impl IntoView {
                     }).collect_view()}
                 </select>
             </label>
+            <label class="field">
+                <span>"In memory"</span>
+                <select aria-label="In memory" disabled=busy on:change=choose_precision>
+                    {PRECISIONS.map(|(precision, name)| view! {
+                        <option selected=move || preferred.get() == precision>{name}</option>
+                    })}
+                </select>
+            </label>
             <label class="picker">
                 <span>"Open model files"</span>
                 <input
@@ -84,6 +114,7 @@ pub fn Models() -> impl IntoView {
                 <dl class="facts">
                     <div><dt>"Name"</dt><dd>{model.name.clone()}</dd></div>
                     <div><dt>"Size"</dt><dd>{words::size(&model)}</dd></div>
+                    <div><dt>"Memory"</dt><dd>{words::memory(&model)}</dd></div>
                     <div><dt>"Shape"</dt><dd>{format!("{} layers of {}", model.layers, model.width)}</dd></div>
                     <div><dt>"Vocabulary"</dt><dd>{format!("{} tokens", model.vocabulary)}</dd></div>
                     <div><dt>"Looks back on"</dt><dd>{format!("{} tokens", model.context)}</dd></div>

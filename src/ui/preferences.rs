@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::ContentType;
 use crate::feedback::Weights;
-use crate::settings::{Sampling, Teaching};
+use crate::settings::{Precision, Sampling, Teaching};
 
 const KEY: &str = "fledge.preferences";
 
@@ -27,6 +27,9 @@ pub struct Preferences {
     /// The most tokens of a text, for the types where that was set.
     #[serde(skip_serializing_if = "is_default")]
     pub lengths: BTreeMap<ContentType, usize>,
+    /// How models shall lie in memory; by their size if nothing is said.
+    #[serde(skip_serializing_if = "is_default")]
+    pub precision: Option<Precision>,
     /// The kept model that was open last, by its id.
     #[serde(skip_serializing_if = "is_default")]
     pub model: Option<String>,
@@ -49,6 +52,7 @@ impl Default for Preferences {
             weights: Weights::default(),
             sampling: Sampling::default(),
             lengths: BTreeMap::new(),
+            precision: None,
             model: None,
             content: ContentType::default(),
             teaching: Teaching::default(),

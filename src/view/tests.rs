@@ -6,7 +6,7 @@ use crate::protocol::{
     Command, Ending, Event, Keeping, KeptModel, Lesson, Memory, ModelInfo, ModelSource, Post, PostId, Reply, Request,
     Step,
 };
-use crate::settings::{Sampling, Teaching};
+use crate::settings::{Precision, Sampling, Teaching};
 use crate::view::{NextAction, Phase, Place, ViewState, curve, next_metric, words};
 
 /// The state, and the ids of what was asked.
@@ -115,6 +115,7 @@ fn open() -> Command {
     Command::Open {
         source: ModelSource::Folder { url: "model/".into() },
         content: ContentType::Post,
+        precision: None,
     }
 }
 
@@ -133,6 +134,8 @@ fn model() -> ModelInfo {
         width: 384,
         vocabulary: 8192,
         context: 512,
+        precision: Precision::Exact,
+        bytes: 55_000_000,
         id: "f".into(),
     }
 }
@@ -352,6 +355,7 @@ fn a_picked_model_is_copied_then_opened_and_may_be_deleted() {
     let request = talk.ask(Command::Open {
         source: ModelSource::Files,
         content: ContentType::Post,
+        precision: None,
     });
     let loading = Event::Loading {
         received: 5,
@@ -388,6 +392,7 @@ fn a_model_that_cannot_be_opened_leaves_the_one_before() {
     let request = talk.ask(Command::Open {
         source: ModelSource::Files,
         content: ContentType::Post,
+        precision: None,
     });
     talk.fail(request, false);
     talk.expect(Phase::Ready, NextAction::Teach);

@@ -3,7 +3,7 @@
 use crate::content::ContentType;
 use crate::feedback::Metric;
 use crate::protocol::{Ending, Lesson, Memory, ModelInfo, Post};
-use crate::settings::Objective;
+use crate::settings::{Objective, Precision};
 use crate::view::{Phase, ViewState};
 
 /// "Reading the model: 9.1 of 13.8 MB"
@@ -236,6 +236,16 @@ pub fn size(model: &ModelInfo) -> String {
         count @ 0..1_000_000 => format!("{} thousand weights", count / 1000),
         count => format!("{:.1} million weights", count as f64 / 1e6),
     }
+}
+
+/// "55.6 MB, exact", "124.9 MB, 8 bits a weight"
+#[must_use]
+pub fn memory(model: &ModelInfo) -> String {
+    let form = match model.precision {
+        Precision::Exact => "exact",
+        Precision::EightBit => "8 bits a weight",
+    };
+    format!("{} MB, {form}", megabytes(model.bytes))
 }
 
 fn seconds(millis: f64) -> String {

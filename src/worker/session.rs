@@ -70,7 +70,11 @@ impl Session {
     /// Carries out a command, or begins to. `files` are those that travelled beside it.
     pub async fn handle(&mut self, Request { id, command }: Request, files: Vec<(String, Blob)>) {
         let result = match command {
-            Command::Open { source, content } => self.open(id, source, files, content).await,
+            Command::Open {
+                source,
+                content,
+                precision,
+            } => self.open(id, (source, files), content, precision).await,
             Command::Discard { id: model } => self.discard(id, &model).await,
             Command::Choose { content } => self.choose(id, content).await,
             Command::Write { prompt, sampling } => {
@@ -112,9 +116,9 @@ impl Session {
     async fn open(
         &mut self,
         request: RequestId,
-        source: ModelSource,
-        files: Vec<(String, Blob)>,
+        (source, files): (ModelSource, Vec<(String, Blob)>),
         content: ContentType,
+        precision: Option<Precision>,
     ) -> Result<(), Problem> {
         self.make_room()?;
         let page = self.page.clone();
@@ -125,7 +129,7 @@ impl Session {
             ModelSource::Files => library::open(&files, progress).await,
         };
         let model = model
-            .and_then(|files| Ok(Model::load(files, Precision::Exact)?))
+            .and_then(|files| Ok(Model::load(files, precision)?))
             .map_err(Problem::Open)?;
         let kept = match source {
             ModelSource::Files => self.keep(request, &model, files).await,

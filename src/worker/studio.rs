@@ -116,6 +116,8 @@ impl Studio {
             width: config.n_embd,
             vocabulary: config.vocab_size,
             context: config.n_positions,
+            precision: self.model.precision(),
+            bytes: self.model.bytes() as u64,
             id: self.model.id().to_owned(),
         }
     }

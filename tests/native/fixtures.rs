@@ -37,7 +37,7 @@ pub fn weights(bytes: Vec<u8>) -> Vec<WeightFile> {
 
 /// A fixture model.
 pub fn model(name: &str) -> Model {
-    Model::load(files(name), Precision::Exact).unwrap_or_else(|e| panic!("{name}: {e}"))
+    Model::load(files(name), Some(Precision::Exact)).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 /// The model that the page opens with.
@@ -55,7 +55,7 @@ pub fn embedded_as(precision: Precision) -> Model {
             weights: weights(file("model.safetensors")),
             card: Some(file("fledge.json")),
         },
-        precision,
+        Some(precision),
     )
     .expect("the embedded model loads")
 }
