@@ -83,6 +83,17 @@ pub enum Precision {
     EightBit,
 }
 
+impl Precision {
+    /// Bytes of memory that a weight takes; the scales are not counted.
+    #[must_use]
+    pub const fn bytes_a_weight(self) -> u64 {
+        match self {
+            Self::Exact => 4,
+            Self::EightBit => 1,
+        }
+    }
+}
+
 /// What a lesson minimises, besides staying close to the base model. `p` is the probability of the post's tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Objective {

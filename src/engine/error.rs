@@ -68,6 +68,18 @@ pub enum Error {
     /// The file has more blocks than the config.
     #[error("the model's weights have the tensor {0}, but config.json has fewer layers")]
     ExtraLayer(String),
+    /// More weights than the memory holds.
+    #[error(
+        "its weights take {} MB of memory, and a browser's tab can give at most {} MB to them; another form in memory, or a \
+         smaller model, may fit",
+        bytes / 1_000_000, most / 1_000_000
+    )]
+    TooLarge {
+        /// Bytes that it takes.
+        bytes: u64,
+        /// Bytes that there are.
+        most: u64,
+    },
     /// Nothing to write about.
     #[error("the prompt is empty")]
     EmptyPrompt,

@@ -57,6 +57,9 @@ const PLACE: &str = "{prompt}";
 /// Models of up to so many weights lie in memory exactly, unless a person wants it otherwise: 256 MB.
 const SMALL: u64 = 64_000_000;
 
+/// Bytes that a model's weights may take: a browser's 32-bit memory has 4.3 GB, and lessons need some of it.
+const MOST: u64 = 3_000_000_000;
+
 /// A prompt as the model reads it.
 pub struct Prompt {
     /// Its tokens, the format's included.
@@ -98,13 +101,17 @@ impl Model {
         {
             return Err(Error::Card(format!("a prompt format has no {PLACE}")));
         }
-        let weights = Weights::open(files.weights, &config)?;
         let automatic = if config.parameters() <= SMALL {
             Precision::Exact
         } else {
             Precision::EightBit
         };
         let precision = precision.unwrap_or(automatic);
+        let bytes = config.parameters() * precision.bytes_a_weight();
+        if bytes > MOST {
+            return Err(Error::TooLarge { bytes, most: MOST });
+        }
+        let weights = Weights::open(files.weights, &config)?;
         let mut fingerprint = Fingerprint::new();
         fingerprint.add(format!("{config:?}").as_bytes());
         let gpt2 = Gpt2::new(config, &weights, precision)?;

@@ -151,6 +151,12 @@ fn more_or_fewer_layers_than_the_config_says() {
 }
 
 #[test]
+fn a_model_that_no_tab_can_hold() {
+    let files = with_config("\"n_embd\": 32", "\"n_embd\": 16384");
+    expect_refusal(files, &["MB of memory", "3000 MB"]);
+}
+
+#[test]
 fn another_architecture() {
     expect_refusal(
         with_config("\"model_type\": \"gpt2\"", "\"model_type\": \"llama\""),
