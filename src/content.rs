@@ -95,10 +95,10 @@ impl ContentType {
                 "Saying no to a customer",
             ],
             Self::Email => [
-                "Thank a customer for a large order",
-                "Ask a client to pay an invoice",
+                "Thank a customer",
+                "Ask a client to pay",
                 "Invite the team to lunch",
-                "Say sorry for a late delivery",
+                "Say sorry for a delay",
             ],
             Self::Copy => [
                 "An ad for a small bakery",

@@ -104,10 +104,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--init", type=Path, required=True, help="Hugging Face folder with tokenizer.json")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--mix", type=float, default=0.3, help="other texts for each plain one, drawn anew each epoch")
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--lr", type=float, default=6e-4)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--lr", type=float, default=8e-4)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 

@@ -2,7 +2,7 @@
 
     python pretrain.py --corpus CORPUS --out DIR --steps 4000                   from nothing
     python pretrain.py --corpus CORPUS --out DIR --steps 2000 --init FOLDER     further, from a Hugging Face folder
-    python pretrain.py --corpus CORPUS --out DIR --steps 2500 --own 80          further, with more of the project's own texts
+    python pretrain.py --corpus CORPUS --out DIR --steps 6000 --own-from 4000   the last third with the project's own texts among the rest
 
 The learning rate rises and stays ("warm up, stable, decay": it falls in finetune.py), so a run may be ended at any step and
 carried on at any later time: DIR/state.pt is saved every few minutes, the same command continues from it, with fewer --steps
@@ -31,6 +31,7 @@ CONTEXT = 256
 SAVE_EVERY = 300  # seconds
 REPORT_EVERY = 25  # steps
 WARMUP = 60  # steps
+OWN = 120  # sequences of the project's own texts that come on a hundred others, once they do
 # How many of a hundred sequences come from where. Posts tell small scenes in plain words: hence the fiction. Prompted are
 # sentences of the corpus in the prompt format: they teach early that what a prompt names is to be taken up.
 MIXTURE = {"business": 24, "textbook": 10, "fiction": 20, "18f": 6, "digitalgov": 3, "short": 7, "prompted": 30}
@@ -90,7 +91,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=8e-4)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--old-books", type=float, default=0.0, help="megabytes of prose from 1840 to 1950, for long runs")
-    parser.add_argument("--own", type=int, default=0, help="how many of the project's own texts come on a hundred of all others")
+    parser.add_argument("--own-from", type=int, help="the step from which the project's own texts are mixed in")
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 
@@ -113,7 +114,6 @@ def main() -> None:
     plain, varied, _ = pairs.own()
     prompted = {"prompted": [p for p in pairs.prompted(args.corpus) if p.text not in held_text], "own": plain + varied}
     by_group = streams(tokenizer, training, prompted)
-    mixture = MIXTURE | {"own": args.own}
     held_ids = encode(tokenizer, [d.text for d in held])
     bits = len(held_ids) / sum(len(d.text.encode()) + 1 for d in held) / math.log(2)
     print({g: f"{len(s.ids) / 1e6:.2f} M" for g, s in by_group.items()}, f"held out {len(held_ids)}", flush=True)
@@ -133,7 +133,8 @@ def main() -> None:
     log = csv.writer((args.out / "log.csv").open("a", newline="", buffering=1))
     saved = reported = time.monotonic()
     while step < args.steps:
-        ids = batch(by_group, mixture, args.batch, np.random.default_rng(step))
+        own = OWN if args.own_from is not None and step >= args.own_from else 0
+        ids = batch(by_group, MIXTURE | {"own": own}, args.batch, np.random.default_rng(step))
         loss = network.loss(model, ids, ids)
         loss.backward()
         optimizer.step(args.lr * min(1.0, (step + 1) / WARMUP))

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+OWN = 0.4  # the last part of pretraining in which the project's own texts are mixed in
 PUBLIC = HERE.parents[1] / "public" / "model"
 
 
@@ -30,8 +31,9 @@ def main() -> None:
     report = tuned / "report"
     corpus, name = ["--corpus", args.corpus], f"Seedling {args.version}"
     begin = ["--init", args.init] if args.init else []
-    stage(pretrained, "pretrain.py", *corpus, "--out", pretrained, "--steps", args.steps, *begin)
-    stage(tuned, "finetune.py", *corpus, "--init", pretrained, "--out", tuned, "--dropout", 0.1)
+    own = ["--own-from", int((1 - OWN) * args.steps)]
+    stage(pretrained, "pretrain.py", *corpus, "--out", pretrained, "--steps", args.steps, *own, *begin)
+    stage(tuned, "finetune.py", *corpus, "--init", pretrained, "--out", tuned)
     beside = [f"--model={model}" for model in args.beside]
     stage(report, "report.py", *corpus, "--out", report, *beside, f"--model={name}={tuned}")
     run("export.py", "--model", tuned, "--out", args.out, "--version", args.version, "--report", report / "report.json")
