@@ -117,7 +117,7 @@ fn answer(mut stream: &TcpStream, port: u16, state: &State) -> std::io::Result<(
             let size = file.len() + if fault == Fault::LongerPointer { 1000 } else { 0 };
             let sha: String = Sha256::digest(file)
                 .iter()
-                .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+                .fold(String::new(), |text, byte| text + format!("{byte:02x}").as_str());
             let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha}\nsize {size}\n");
             stream.write_all(head("200 OK", "", pointer.len()).as_bytes())?;
             stream.write_all(pointer.as_bytes())

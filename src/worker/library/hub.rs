@@ -448,5 +448,5 @@ fn header(response: &Response, name: &str) -> Option<String> {
 fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        .fold(String::new(), |text, byte| text + format!("{byte:02x}").as_str())
 }
