@@ -5,6 +5,7 @@ filters are strict: what is left must stand alone and must not be about an agenc
 """
 
 import hashlib
+import json
 import math
 import re
 from collections import Counter
@@ -240,9 +241,10 @@ def content(word: str) -> bool:
 
 
 def held_out(kind: str) -> frozenset[str]:
-    """The prompts, in lower case, that no model is trained on (texts/*/held_out.txt)."""
+    """The prompts, in lower case, that no model is trained on (texts/*/held_out.txt, texts/post/asked.json)."""
     lines = (TEXTS / kind / "held_out.txt").read_text(encoding="utf-8").splitlines()
-    return frozenset(line.strip().lower() for line in lines if line.strip())
+    asked = json.loads((TEXTS / "post" / "asked.json").read_text(encoding="utf-8")).values()
+    return frozenset(line.strip().lower() for line in (*lines, *asked) if line.strip())
 
 
 def written(kind: str, name: str) -> list[Pair]:

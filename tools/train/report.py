@@ -27,8 +27,9 @@ import pretrain
 import tokenizer as bpe
 from texts.check import KINDS, Kind
 
-SHOWN = {"post": 20, "email": 5, "copy": 5}  # prompts of which texts are printed
+SHOWN = {"email": 5, "copy": 5}  # held-out prompts of which texts are printed; of posts, two for each prompt of asked.json
 SAMPLES = 2  # for each held-out prompt
+ASKED = 5  # for each prompt of texts/post/asked.json: what a person might type about twenty clearly different topics
 SAMPLING = {"temperature": 0.8, "top_p": 0.95, "top_k": 0, "repetition_penalty": 1.1}  # the page's defaults
 TOKENS = {"post": 80, "email": 160, "copy": 80}  # the page's defaults
 
@@ -222,6 +223,9 @@ def main() -> None:
     grouped = json.loads((pairs.TEXTS / "subjects.json").read_text(encoding="utf-8"))
     subject_of = {topic: subject for subject, members in grouped.items() for topic in members}
     topics, subjects = Nearest(posts, lambda topic: topic), Nearest(posts, subject_of.__getitem__)
+    asked = json.loads((pairs.TEXTS / "post" / "asked.json").read_text(encoding="utf-8"))
+    apart = Nearest([pair for pair in posts if pair.source in asked], lambda topic: topic)
+    on_topic = f"asked prompts: nearest of {len(asked)} topics is right (chance {1 / len(asked):.0%})"
     _, documents = corpus.split(corpus.documents(args.corpus))
     business = [document.text for document in documents if document.group == "business"]
 
@@ -244,7 +248,12 @@ def main() -> None:
                 bits = writer.bits_per_byte_of_documents(business)
                 result["post"][name]["general business text, bits a byte"] = bits
                 result["post"][name]["general business text, perplexity a byte"] = 2**bits
-            examples[name] += samples[: SHOWN[kind.name] * SAMPLES]
+                questions = [pairs.Pair(prompt, "", topic) for topic, prompt in asked.items()]
+                answers = [writer.write(kind, pair, 5000 + 100 * n + seed) for n, pair in enumerate(questions) for seed in range(ASKED)]
+                result["post"][name][on_topic] = share([apart.right(sample) for sample in answers])
+                result["post"][name]["asked prompts: uses a content word of the prompt"] = share([takes_up(s) for s in answers])
+                samples = [sample for at, sample in enumerate(answers) if at % ASKED < SAMPLES]
+            examples[name] += samples[: SHOWN.get(kind.name, len(asked)) * SAMPLES]
             print(name, kind.name, json.dumps(result[kind.name][name]), flush=True)
     counts = {}
     for kind in KINDS:
@@ -252,6 +261,8 @@ def main() -> None:
         counts[kind.name] = len({pair.prompt for pair in own})
         real = [Sample(kind.name, pair.source, pair.prompt, pair.text) for pair in own]
         result[kind.name]["held-out texts"] = figures(real, copies, topics, subjects)
+        if kind.name == "post":
+            result[kind.name]["held-out texts"][on_topic] = share([apart.right(sample) for sample in real if sample.topic in asked])
 
     newest = list(examples)[-1]
     page = [f"# {newest}", ""]
