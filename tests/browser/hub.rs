@@ -131,6 +131,9 @@ fn answer(mut stream: &TcpStream, port: u16, state: &State) -> std::io::Result<(
             let last = range
                 .and_then(|(_, last)| last)
                 .map_or(file.len(), |last| file.len().min(last + 1));
+            if range.is_some() && first == file.len() {
+                return stream.write_all(head("416 Range Not Satisfiable", "", 0).as_bytes());
+            }
             let mut bytes = file[first..last.max(first)].to_vec();
             let once = || *state.fault.lock().expect("a lock") = Fault::None;
             if large {

@@ -25,6 +25,8 @@ use crate::worker::repository::{Pointer, address, content_range, pointer_address
 const SILENCE: i32 = 15_000;
 /// So often in a row, without a new byte, a file is tried again, after waiting these milliseconds.
 const PAUSES: [i32; 5] = [500, 1_000, 2_000, 4_000, 8_000];
+/// HTTP's answer to a range behind the end of a file.
+const RANGE_NOT_SATISFIABLE: u16 = 416;
 /// Files that are no larger than this are fetched whole, without a hash: the tokenizer's.
 const SMALL: u64 = 32_000_000;
 
@@ -230,9 +232,7 @@ async fn wanted(hub: &Hub, name: &str, stop: &Stop) -> Result<Wanted, Error> {
         });
     }
     let answer = found(hub, name, get(&address(hub, name), Some((0, 0)), stop).await)?;
-    let ranged = header(&answer.response, "content-range").and_then(|range| content_range(&range));
-    let whole = || header(&answer.response, "content-length").and_then(|length| length.parse().ok());
-    let size = ranged.map(|(_, total)| total).or_else(whole);
+    let (_, size) = extent(&answer.response);
     Ok(Wanted {
         name: name.to_owned(),
         size: size.ok_or_else(|| Error::BrokenOff { file: name.to_owned() })?,
@@ -321,13 +321,26 @@ async fn receive(
         let before = part.size();
         let range = (before > 0).then_some((before, file.size - 1));
         let answer = get(&address(hub, &file.name), range, stop).await;
-        if let Ok(answer) = answer
+        if let Ok(answer) = &answer
+            && answer.response.status() == RANGE_NOT_SATISFIABLE
+        {
+            part.empty()?;
+            hash.reset();
+        } else if let Ok(answer) = answer
             && let answer = found(hub, &file.name, Ok(answer))?
             && answer.response.ok()
         {
-            let goes_on = header(&answer.response, "content-range").and_then(|range| content_range(&range));
-            // A server that knows no ranges, or that has another file by now, begins anew.
-            if before > 0 && goes_on != Some((before, file.size)) {
+            let (first, total) = extent(&answer.response);
+            if let Some(total) = total.filter(|total| *total != file.size) {
+                part.empty()?;
+                return Err(Error::WrongSize {
+                    file: file.name.clone(),
+                    found: total,
+                    expected: file.size,
+                });
+            }
+            // A server that knows no ranges begins anew.
+            if first != before {
                 part.empty()?;
                 hash.reset();
             }
@@ -355,6 +368,17 @@ async fn receive(
         }
     }
     Ok(())
+}
+
+/// Where an answer's bytes begin in the file, and how long the file is, if the server says so.
+fn extent(response: &Response) -> (u64, Option<u64>) {
+    let range = header(response, "content-range").and_then(|range| content_range(&range));
+    if let Some((first, total)) = range {
+        return (first, Some(total));
+    }
+    let is_plain = header(response, "content-encoding").is_none();
+    let length = header(response, "content-length").filter(|_| is_plain);
+    (0, length.and_then(|length| length.parse().ok()))
 }
 
 /// The connection failed, broke off or fell silent.
