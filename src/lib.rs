@@ -16,6 +16,7 @@
 //! [`protocol`], [`settings`], [`content`] and [`feedback`]. All but `worker` and `ui` is plain Rust without a browser, a clock or a
 //! thread; `ARCHITECTURE.md` draws the walls, and a test keeps them.
 
+pub mod catalogue;
 pub mod content;
 pub mod engine;
 pub mod feedback;

@@ -102,6 +102,8 @@ pub enum ModelSource {
         /// `fledge.json` lie.
         url: String,
     },
+    /// A repository, which is downloaded to this device first.
+    Hub(Hub),
     /// One that is kept on this device.
     Kept {
         /// Its id.
@@ -112,11 +114,24 @@ pub enum ModelSource {
     Files,
 }
 
+/// A model's repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hub {
+    /// The hub's address, `https://huggingface.co` for one.
+    pub base: String,
+    /// The repository, `openai-community/gpt2` for one.
+    pub repo: String,
+    /// A commit, a tag or a branch.
+    pub revision: String,
+}
+
 /// A model that is kept on this device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptModel {
-    /// Its id, as in [`ModelInfo`].
+    /// Its key on this device.
     pub id: String,
+    /// Its id as in [`ModelInfo`], once it has been opened.
+    pub model: Option<String>,
     /// Its name.
     pub name: String,
     /// Its size on the disk.
@@ -139,6 +154,11 @@ pub enum Event {
     Kept {
         /// All of them, by name.
         models: Vec<KeptModel>,
+    },
+    /// The connection to the hub broke off; it is tried again after some seconds.
+    Retrying {
+        /// How many.
+        seconds: u64,
     },
     /// The open model is being copied to this device.
     Keeping {

@@ -156,6 +156,8 @@ pub struct ViewState {
     pub phase: Phase,
     /// Bytes of the model that have arrived, and how many there are.
     pub loading: Option<(u64, Option<u64>)>,
+    /// The model comes from a hub.
+    pub fetching: bool,
     /// Bytes of the model that are copied to this device, and how many there are.
     pub copying: Option<(u64, u64)>,
     /// The models that are kept on this device; `None` until that is known.
@@ -260,11 +262,22 @@ impl ViewState {
         self.phase == Phase::Ready && self.undoable > 0 && !self.waits_for(Work::Undo) && !self.waits_for(Work::Choose)
     }
 
-    /// Whether the open model is kept on this device.
+    /// The key of the open model on this device, if it is kept there.
     #[must_use]
-    pub fn is_kept(&self) -> bool {
-        let open = self.model.as_ref().map(|model| &model.id);
-        self.kept.iter().flatten().any(|kept| Some(&kept.id) == open)
+    pub fn kept_as(&self) -> Option<&str> {
+        let open = &self.model.as_ref()?.id;
+        let kept = self
+            .kept
+            .iter()
+            .flatten()
+            .find(|kept| kept.model.as_ref() == Some(open))?;
+        Some(&kept.id)
+    }
+
+    /// Whether something runs that Stop would stop.
+    #[must_use]
+    pub const fn can_stop(&self) -> bool {
+        self.phase.is_busy() || self.fetching
     }
 
     /// Whether there is something in the browser's database that took a person's effort.

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use web_sys::FileList;
 
+use crate::catalogue::HUB;
 use crate::content::ContentType;
 use crate::feedback::{Metric, Stars};
 use crate::protocol::{Command, ModelSource};
@@ -47,11 +48,7 @@ impl Desk {
     /// The page comes back to the model that was open last, if that is kept; if it is gone, to the embedded one.
     fn remember_the_model(self) {
         let open = self.read(|state| {
-            let id = state
-                .model
-                .as_ref()
-                .filter(|_| state.is_kept())
-                .map(|model| model.id.clone());
+            let id = state.kept_as().map(str::to_owned);
             (state.phase, state.kept.is_some(), id)
         });
         Effect::new(move |_| match open.get() {
@@ -82,6 +79,12 @@ impl Desk {
             content: self.state.with_untracked(|state| state.content),
             precision: self.preferences.with_untracked(|preferences| preferences.precision),
         }
+    }
+
+    /// The hub's address.
+    pub fn hub(self) -> String {
+        let hub = self.preferences.with_untracked(|preferences| preferences.hub.clone());
+        hub.unwrap_or_else(|| HUB.to_owned())
     }
 
     /// Opens another model.
@@ -150,7 +153,7 @@ impl Desk {
 
     /// Stops what runs.
     pub fn stop(self) {
-        if self.state.with_untracked(|state| state.phase.is_busy()) {
+        if self.state.with_untracked(ViewState::can_stop) {
             self.client.send(Command::Stop);
         }
     }

@@ -59,7 +59,7 @@ fn pressed(desk: Desk, open: Open, event: &KeyboardEvent) -> bool {
             .as_ref()
             .is_some_and(|target| target.matches(selector).unwrap_or(false))
     };
-    if key == "Escape" && desk.state.with_untracked(|state| state.phase.is_busy()) {
+    if key == "Escape" && desk.state.with_untracked(ViewState::can_stop) {
         desk.stop();
         return true;
     }

@@ -3,12 +3,13 @@
 use leptos::html::Input;
 use leptos::prelude::*;
 
-use crate::protocol::{KeptModel, ModelSource};
+use crate::catalogue::{HUB, KNOWN, Known};
+use crate::protocol::{Hub, KeptModel, ModelSource};
 use crate::settings::Precision;
 use crate::ui::client;
 use crate::ui::desk::Desk;
 use crate::ui::dialogs::Open;
-use crate::view::{Phase, Place, ViewState, words};
+use crate::view::{Phase, Place, words};
 
 /// The value of the embedded model in the list; ids are hashes.
 const EMBEDDED: &str = "embedded";
@@ -21,11 +22,17 @@ const PRECISIONS: [(Option<Precision>, &str); 3] = [
 ];
 
 /// Where the model of a value in the list comes from.
-fn source(id: String) -> ModelSource {
-    if id == EMBEDDED {
-        client::embedded()
-    } else {
-        ModelSource::Kept { id }
+fn source(value: String, base: &str) -> ModelSource {
+    if value == EMBEDDED {
+        return client::embedded();
+    }
+    match KNOWN.iter().find(|known| known.repo == value) {
+        Some(known) => ModelSource::Hub(Hub {
+            base: base.to_owned(),
+            repo: known.repo.into(),
+            revision: known.revision.into(),
+        }),
+        None => ModelSource::Kept { id: value },
     }
 }
 
@@ -36,18 +43,19 @@ pub fn Models() -> impl IntoView {
     let files = NodeRef::<Input>::new();
     let model = desk.read(|state| state.model.clone());
     let kept = desk.read(|state| state.kept.clone().unwrap_or_default());
-    let is_kept = desk.read(ViewState::is_kept);
+    let kept_as = desk.read(|state| state.kept_as().map(str::to_owned));
+    let to_download = Memo::new(move |_| {
+        let is_here = |known: &Known| kept.with(|kept| kept.iter().any(|kept| kept.name == known.name));
+        KNOWN.into_iter().filter(|known| !is_here(known)).collect::<Vec<_>>()
+    });
     let busy = desk.read(|state| matches!(state.phase, Phase::Loading | Phase::Writing | Phase::Teaching));
     let problem = desk.read(|state| state.problem_at(Place::Models).map(str::to_owned));
-    let open = move || match model.get() {
-        Some(model) if is_kept.get() => model.id,
-        Some(_) | None => EMBEDDED.to_owned(),
-    };
+    let open = move || kept_as.get().unwrap_or_else(|| EMBEDDED.to_owned());
     // Progress and problems are shown on the desk, behind the settings.
     let settings = expect_context::<Open>().settings;
     let choose = move |event| {
         settings.set(false);
-        desk.open_model(source(event_target_value(&event)));
+        desk.open_model(source(event_target_value(&event), &desk.hub()));
     };
     let preferred = Memo::new(move |_| desk.preferences.with(|preferences| preferences.precision));
     let choose_precision = move |event| {
@@ -56,7 +64,7 @@ pub fn Models() -> impl IntoView {
             settings.set(false);
             desk.preferences.update(|preferences| preferences.precision = precision);
             // The same model once more.
-            desk.open_model(source(open()));
+            desk.open_model(source(open(), &desk.hub()));
         }
     };
     let pick = move |_| {
@@ -83,6 +91,11 @@ pub fn Models() -> impl IntoView {
                             </option>
                         }
                     }).collect_view()}
+                    {move || to_download.get().into_iter().map(|known| view! {
+                        <option value=known.repo>
+                            {format!("{}, download {}", known.name, words::disk_size(known.size))}
+                        </option>
+                    }).collect_view()}
                 </select>
             </label>
             <label class="field">
@@ -93,6 +106,7 @@ pub fn Models() -> impl IntoView {
                     })}
                 </select>
             </label>
+            <Repository busy />
             <label class="picker">
                 <span>"Open model files"</span>
                 <input
@@ -152,5 +166,58 @@ fn KeptModels(kept: Memo<Vec<KeptModel>>, busy: Memo<bool>) -> impl IntoView {
             <ul class="kept">{kept.get().into_iter().map(entry).collect_view()}</ul>
             <p class="note">"Deleting a model frees its space. What you taught to it stays, for when you open it again."</p>
         })}
+    }
+}
+
+/// Any repository, on any hub.
+#[component]
+fn Repository(busy: Memo<bool>) -> impl IntoView {
+    let desk = Desk::here();
+    let settings = expect_context::<Open>().settings;
+    let repo = RwSignal::new(String::new());
+    let revision = RwSignal::new("main".to_owned());
+    let base = Memo::new(move |_| desk.preferences.with(|preferences| preferences.hub.clone()));
+    let set_base = move |event| {
+        let base = event_target_value(&event).trim().to_owned();
+        let base = (!base.is_empty() && base != HUB).then_some(base);
+        desk.preferences.update(|preferences| preferences.hub = base);
+    };
+    let download = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let repo = repo.with_untracked(|repo| repo.trim().to_owned());
+        if !repo.is_empty() && !busy.get_untracked() {
+            settings.set(false);
+            desk.open_model(ModelSource::Hub(Hub {
+                base: desk.hub(),
+                repo,
+                revision: revision.get_untracked(),
+            }));
+        }
+    };
+    view! {
+        <details class="fold">
+            <summary>"Another repository"</summary>
+            <form class="repository" on:submit=download>
+                <label class="field">
+                    <span>"Repository"</span>
+                    <input type="text" placeholder="someone/their-gpt2" bind:value=repo autocomplete="off" spellcheck="false" />
+                </label>
+                <label class="field">
+                    <span>"Revision"</span>
+                    <input type="text" bind:value=revision autocomplete="off" spellcheck="false" />
+                </label>
+                <label class="field">
+                    <span>"Hub"</span>
+                    <input
+                        type="url"
+                        prop:value=move || base.get().unwrap_or_else(|| HUB.to_owned())
+                        on:change=set_base
+                        autocomplete="off"
+                        spellcheck="false"
+                    />
+                </label>
+                <button class="action" type="submit" disabled=busy>"Download"</button>
+            </form>
+        </details>
     }
 }

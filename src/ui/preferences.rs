@@ -27,6 +27,9 @@ pub struct Preferences {
     /// The most tokens of a text, for the types where that was set.
     #[serde(skip_serializing_if = "is_default")]
     pub lengths: BTreeMap<ContentType, usize>,
+    /// The hub's address, if it is another one than usual: a mirror, or a folder of this site.
+    #[serde(skip_serializing_if = "is_default")]
+    pub hub: Option<String>,
     /// How models shall lie in memory; by their size if nothing is said.
     #[serde(skip_serializing_if = "is_default")]
     pub precision: Option<Precision>,
@@ -52,6 +55,7 @@ impl Default for Preferences {
             weights: Weights::default(),
             sampling: Sampling::default(),
             lengths: BTreeMap::new(),
+            hub: None,
             precision: None,
             model: None,
             content: ContentType::default(),

@@ -17,6 +17,7 @@ pub fn StatusLine() -> impl IntoView {
     let spoken = desk.read(|state| state.spoken.clone());
     let problem = desk.read(|state| state.problem_at(Place::Desk).map(str::to_owned));
     let loading = desk.read(|state| state.loading.filter(|_| state.phase == Phase::Loading));
+    let fetching = desk.read(|state| state.fetching && state.phase == Phase::Loading);
     let copying = desk.read(|state| state.copying.filter(|_| state.phase == Phase::Loading));
     let failed = desk.read(|state| state.phase == Phase::Error);
     view! {
@@ -31,6 +32,9 @@ pub fn StatusLine() -> impl IntoView {
                     <label for="loading">{words::loading(received, total)}</label>
                     <progress id="loading" max=total.map(|total| total.to_string()) value=total.map(|_| received.to_string()) />
                 </p>
+            })}
+            {move || fetching.get().then(|| view! {
+                <button class="quiet" type="button" on:click=move |_| desk.stop()>"Stop"</button>
             })}
             {move || copying.get().map(|(copied, total)| view! {
                 <p class="loading">

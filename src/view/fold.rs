@@ -1,6 +1,6 @@
 //! How requests and replies change the state.
 
-use crate::protocol::{Command, Event, Keeping, Memory, Post, PostId, Reply, Request};
+use crate::protocol::{Command, Event, Keeping, Memory, ModelSource, Post, PostId, Reply, Request};
 use crate::view::{Draft, Phase, Place, ViewState, Work, words};
 
 /// A worker that dies this often …
@@ -20,8 +20,9 @@ impl ViewState {
             self.spoken.clear();
         }
         match &request.command {
-            Command::Open { content, .. } => {
+            Command::Open { content, source, .. } => {
                 self.content = *content;
+                self.fetching = matches!(source, ModelSource::Hub(_));
                 self.phase = Phase::Loading;
                 self.loading = None;
                 self.copying = None;
@@ -74,6 +75,9 @@ impl ViewState {
     fn fold(&mut self, event: Event, work: Option<Work>) {
         match event {
             Event::Loading { received, total } => self.loading = Some((received, total)),
+            Event::Retrying { seconds } => {
+                self.status = format!("The connection broke off. Trying again in {seconds} s …");
+            }
             Event::Keeping { copied, total } => {
                 self.loading = None;
                 self.copying = Some((copied, total));
@@ -90,6 +94,7 @@ impl ViewState {
                 self.remember(memory, keeping);
                 self.loading = None;
                 self.copying = None;
+                self.fetching = false;
                 self.deaths.clear();
                 self.phase = Phase::Ready;
             }
@@ -196,6 +201,7 @@ impl ViewState {
         self.comparing = None;
         self.loading = None;
         self.copying = None;
+        self.fetching = false;
         self.deaths.retain(|death| now - death < DEATHS_WITHIN);
         self.deaths.push(now);
         let again = self.deaths.len() < DEATHS;
@@ -236,6 +242,7 @@ impl ViewState {
         if over {
             self.loading = None;
             self.copying = None;
+            self.fetching = false;
             self.rest();
         }
     }
@@ -290,6 +297,7 @@ const fn ends(event: &Event) -> bool {
         | Event::Failed { .. } => true,
         Event::Ready
         | Event::Loading { .. }
+        | Event::Retrying { .. }
         | Event::Keeping { .. }
         | Event::Begun { .. }
         | Event::Text { .. }

@@ -373,16 +373,17 @@ fn a_picked_model_is_copied_then_opened_and_may_be_deleted() {
     talk.answer(request, opened);
     talk.expect(Phase::Ready, NextAction::Write);
     let kept = KeptModel {
-        id: "f".into(),
+        id: "shelf".into(),
+        model: Some("f".into()),
         name: "Fledgling".into(),
         bytes: 10,
     };
     talk.answer(request, Event::Kept { models: vec![kept] });
-    assert!(talk.state.is_kept());
+    assert_eq!(talk.state.kept_as(), Some("shelf"));
 
-    let request = talk.ask(Command::Discard { id: "f".into() });
+    let request = talk.ask(Command::Discard { id: "shelf".into() });
     talk.answer(request, Event::Kept { models: Vec::new() });
-    assert!(!talk.state.is_kept());
+    assert_eq!(talk.state.kept_as(), None);
     talk.expect(Phase::Ready, NextAction::Write);
 }
 

@@ -12,6 +12,8 @@
 mod database;
 #[cfg(feature = "web")]
 mod dispatch;
+#[cfg(feature = "web")]
+mod fetching;
 pub mod history;
 #[cfg(feature = "web")]
 mod host;
@@ -23,6 +25,7 @@ mod lecture;
 mod library;
 #[cfg(feature = "web")]
 mod problem;
+pub mod repository;
 pub mod selection;
 #[cfg(feature = "web")]
 mod session;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use web_sys::Blob;
 
 use super::dispatch::Page;
+use super::fetching::Fetching;
 use super::host::{self, Lock};
 use super::job::Job;
 use super::lecture::Lecture;
@@ -31,6 +32,8 @@ pub struct Session {
     /// The same model's other types of text, as far as they were chosen before.
     others: Vec<Studio>,
     job: Option<Job>,
+    /// A model on its way from a hub.
+    fetching: Option<Fetching>,
     /// A comparison that gave way to a post. It goes on when that is written.
     postponed: Option<Job>,
     /// This worker may write the database.
@@ -45,6 +48,7 @@ impl Session {
             studio: None,
             others: Vec::new(),
             job: None,
+            fetching: None,
             postponed: None,
             writer: false,
         }
@@ -52,11 +56,12 @@ impl Session {
 
     /// Whether [`Session::step`] has something to do.
     pub const fn is_busy(&self) -> bool {
-        self.job.is_some()
+        self.job.is_some() || self.fetching.is_some()
     }
 
     /// Does a little of what goes on.
     pub async fn step(&mut self) {
+        self.look_at_download().await;
         if let (Some(job), Some(studio)) = (self.job.take(), &mut self.studio) {
             let request = job.request();
             match job.step(studio, &self.page).await {
@@ -123,17 +128,26 @@ impl Session {
         self.make_room()?;
         let page = self.page.clone();
         let progress = move |received, total| page.tell(request, Event::Loading { received, total });
+        if let ModelSource::Hub(hub) = source {
+            self.fetching = Some(Fetching::begin(request, hub, content, precision, &self.page));
+            return Ok(());
+        }
         let model = match &source {
             ModelSource::Folder { url } => library::fetch(url, progress).await,
             ModelSource::Kept { id } => library::kept(id, progress).await,
             ModelSource::Files => library::open(&files, progress).await,
+            ModelSource::Hub(_) => return Ok(()),
         };
         let model = model
             .and_then(|files| Ok(Model::load(files, precision)?))
             .map_err(Problem::Open)?;
         let kept = match source {
             ModelSource::Files => self.keep(request, &model, files).await,
-            ModelSource::Folder { .. } | ModelSource::Kept { .. } => Ok(()),
+            ModelSource::Kept { id } => {
+                let identify = async { Shelf::open().await?.identify(&id, model.id()).await };
+                identify.await.map_err(Problem::KeepModel)
+            }
+            ModelSource::Folder { .. } | ModelSource::Hub(_) => Ok(()),
         };
         let writer = self.become_writer().await;
         let (studio, lost) = Studio::open(Rc::new(model), content, writer).await;
@@ -150,6 +164,24 @@ impl Session {
         self.postponed = None;
         self.tell_kept(request).await;
         kept.and(lost.map_or(Ok(()), Err))
+    }
+
+    /// Opens what has been downloaded, once it is there.
+    async fn look_at_download(&mut self) {
+        let Some(fetching) = &self.fetching else { return };
+        let Some(done) = fetching.wait().await else { return };
+        let (request, content, precision) = (fetching.request, fetching.content, fetching.precision);
+        self.fetching = None;
+        let opened = match done {
+            Ok(id) => {
+                self.open(request, (ModelSource::Kept { id }, Vec::new()), content, precision)
+                    .await
+            }
+            Err(error) => Err(Problem::Open(error.into())),
+        };
+        if let Err(problem) = opened {
+            self.fail(request, &problem);
+        }
     }
 
     /// Copies a model's files to this device.
@@ -239,7 +271,7 @@ impl Session {
 
     /// What nobody waits for gives way; what somebody waits for does not.
     fn make_room(&mut self) -> Result<(), Problem> {
-        if matches!(self.job, Some(Job::Write(_) | Job::Teach(_))) {
+        if self.fetching.is_some() || matches!(self.job, Some(Job::Write(_) | Job::Teach(_))) {
             return Err(Problem::Busy);
         }
         self.job = None;
@@ -262,6 +294,9 @@ impl Session {
 
     /// Answers the request that is stopped. If there is nothing to stop, it has just been answered.
     async fn stop(&mut self) -> Result<(), Problem> {
+        if let Some(fetching) = &self.fetching {
+            fetching.stop();
+        }
         if let (Some(job), Some(studio)) = (self.job.take(), &mut self.studio) {
             job.stop(studio, &self.page).await?;
         }

@@ -200,6 +200,17 @@ impl Desk {
         picker.send_keys(paths).await.expect("files");
     }
 
+    /// Downloads a repository from a hub.
+    pub async fn download(&self, hub: &str, repository: &str) {
+        self.page.press("Settings").await;
+        let fold = "document.querySelectorAll('#settings details').forEach(fold => fold.open = true)";
+        self.page.script(fold).await;
+        self.page.fill("textbox", "Hub", hub).await;
+        self.page.keys(thirtyfour::Key::Tab).await;
+        self.page.fill("textbox", "Repository", repository).await;
+        self.page.press("Download").await;
+    }
+
     /// Chooses a model from the list.
     pub async fn choose_model(&self, name: &str) {
         self.page.press("Settings").await;

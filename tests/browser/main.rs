@@ -13,10 +13,12 @@
 
 mod chrome;
 mod desk;
+mod hub;
 mod page;
 mod safetensors;
 
 mod bad_input;
+mod downloads;
 mod looks;
 mod memory;
 mod models;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms of this crate that it may use.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
+    ("catalogue", &[]),
     ("feedback", &[]),
     ("length", &[]),
     ("content", &["length"]),
@@ -15,15 +16,34 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("view", &["protocol", "feedback", "settings", "content", "length"]),
     (
         "worker",
-        &["protocol", "learning", "engine", "feedback", "settings", "content"],
+        &[
+            "protocol",
+            "learning",
+            "engine",
+            "feedback",
+            "settings",
+            "content",
+            "catalogue",
+        ],
     ),
-    ("ui", &["protocol", "view", "feedback", "settings", "content"]),
+    (
+        "ui",
+        &["protocol", "view", "feedback", "settings", "content", "catalogue"],
+    ),
     ("bin", &["worker", "ui"]),
 ];
 
 /// Rooms that build and run without a browser.
-const PLAIN: [&str; 8] = [
-    "settings", "feedback", "length", "content", "engine", "learning", "protocol", "view",
+const PLAIN: [&str; 9] = [
+    "catalogue",
+    "settings",
+    "feedback",
+    "length",
+    "content",
+    "engine",
+    "learning",
+    "protocol",
+    "view",
 ];
 
 /// What ties code to a browser, a clock or a thread.

@@ -3,6 +3,8 @@
 
 mod blob;
 mod folder;
+pub mod hub;
+mod race;
 mod shelf;
 
 use js_sys::Reflect;
@@ -27,6 +29,9 @@ pub enum Error {
     /// From files.
     #[error("{0}")]
     Refused(#[from] Refusal),
+    /// From a hub.
+    #[error("{0}")]
+    Hub(#[from] hub::Error),
     /// From this device.
     #[error("{0}")]
     Shelf(#[from] shelf::Error),

@@ -1,7 +1,8 @@
 //! Models that are kept on this device, in the origin private file system: `models/<id>/`, the files under their own names.
 //!
-//! A folder counts as a model only with `about.json` in it, which is written last: what is half written is no model, and is
-//! swept away when the shelf is opened.
+//! A folder counts as a model only with `about.json` in it, which is written last: what is half written is no model. A
+//! download that was stopped leaves its parts, and `download.json` beside them, to go on from; everything else that is half
+//! written is swept away when the shelf is listed.
 
 use js_sys::{Array, AsyncIterator, Reflect, Uint8Array};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,10 @@ use crate::worker::host;
 const FOLDER: &str = "models";
 /// The file that makes a folder a model.
 const ABOUT: &str = "about.json";
+/// The file that says that a download may go on here.
+const DOWNLOAD: &str = "download.json";
+/// Behind the name of a file that is not whole.
+const PART: &str = ".part";
 /// So much is copied at a time.
 pub const PIECE: f64 = 4e6;
 
@@ -60,6 +65,9 @@ impl From<JsValue> for Error {
 #[derive(Serialize, Deserialize)]
 struct About {
     name: String,
+    /// The model's id, once it has been opened.
+    #[serde(default)]
+    model: Option<String>,
     files: Vec<String>,
     bytes: u64,
 }
@@ -88,12 +96,34 @@ impl Shelf {
         let mut kept = Vec::new();
         for id in names(&self.models.keys()).await? {
             match self.about(&id).await {
-                Ok(About { name, bytes, .. }) => kept.push(KeptModel { id, name, bytes }),
+                Ok(About { name, model, bytes, .. }) => kept.push(KeptModel { id, model, name, bytes }),
+                Err(_) if self.is_download(&id).await => {}
                 Err(_) => self.discard(&id).await?,
             }
         }
         kept.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
         Ok(kept)
+    }
+
+    /// Whether a model is here.
+    pub async fn has(&self, id: &str) -> bool {
+        self.about(id).await.is_ok()
+    }
+
+    async fn is_download(&self, id: &str) -> bool {
+        match directory(&self.models, id, false).await {
+            Ok(folder) => file(&folder, DOWNLOAD, false).await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    /// Begins a download of so many bytes, or goes on with it, if there is room for what is missing.
+    pub async fn begin(&self, id: &str, total: u64) -> Result<Folder, Error> {
+        let folder = Folder(directory(&self.models, id, true).await?);
+        let missing = (total - folder.bytes().await?.min(total)) as f64;
+        room_for(missing).await?;
+        folder.write_whole(DOWNLOAD, b"{}").await?;
+        Ok(folder)
     }
 
     /// The files of a model, with their names.
@@ -107,6 +137,18 @@ impl Shelf {
         Ok(files)
     }
 
+    /// Notes which model a folder holds.
+    pub async fn identify(&self, id: &str, model: &str) -> Result<(), Error> {
+        let mut about = self.about(id).await?;
+        if about.model.as_deref() == Some(model) {
+            return Ok(());
+        }
+        about.model = Some(model.to_owned());
+        let about = serde_json::to_vec(&about).map_err(|error| Error::Browser(error.to_string()))?;
+        let folder = Folder(directory(&self.models, id, false).await?);
+        folder.write_whole(ABOUT, &about).await
+    }
+
     /// Deletes a model.
     pub async fn discard(&self, id: &str) -> Result<(), Error> {
         let options = FileSystemRemoveOptions::new();
@@ -118,15 +160,11 @@ impl Shelf {
     /// Begins to copy files into the folder of a model, if there is room for them.
     pub async fn keep(&self, id: &str, name: &str, files: Vec<(String, Blob)>) -> Result<Copying, Error> {
         let bytes: f64 = files.iter().map(|(_, blob)| blob.size()).sum();
-        if let Some(free) = free().await.filter(|free| *free < bytes) {
-            return Err(Error::Full {
-                need: (bytes / 1e6) as u64,
-                free: (free / 1e6) as u64,
-            });
-        }
+        room_for(bytes).await?;
         let folder = directory(&self.models, id, true).await?;
         let about = About {
             name: name.to_owned(),
+            model: Some(id.to_owned()),
             files: files.iter().map(|(name, _)| name.clone()).collect(),
             bytes: bytes as u64,
         };
@@ -212,6 +250,123 @@ impl Copying {
     }
 }
 
+/// The folder of a download.
+pub struct Folder(FileSystemDirectoryHandle);
+
+impl Folder {
+    /// Writes a small file.
+    pub async fn write_whole(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let handle = handle(&self.0, name).await?;
+        let written = write(&handle, 0.0, &Uint8Array::from(bytes)).and_then(|()| Ok(handle.flush()?));
+        handle.close();
+        written
+    }
+
+    /// What has arrived of a file: all of it, if it was whole before.
+    pub async fn part(&self, name: &str) -> Result<Part, Error> {
+        let whole = file(&self.0, name, false).await.is_ok();
+        let name = if whole {
+            name.to_owned()
+        } else {
+            format!("{name}{PART}")
+        };
+        let file = file(&self.0, &name, true).await?;
+        let handle: FileSystemSyncAccessHandle =
+            JsFuture::from(file.create_sync_access_handle()).await?.unchecked_into();
+        let size = handle.get_size()?;
+        Ok(Part { name, handle, size })
+    }
+
+    /// Gives a file that is whole its own name.
+    pub async fn complete(&self, name: &str, part: Part) -> Result<(), Error> {
+        part.handle.flush()?;
+        if part.name == name {
+            return Ok(());
+        }
+        let from = part.name.clone();
+        drop(part);
+        let file = file(&self.0, &from, false).await?;
+        let rename: js_sys::Function = Reflect::get(&file, &"move".into())?.dyn_into()?;
+        JsFuture::from(rename.call1(&file, &name.into())?.unchecked_into::<js_sys::Promise>()).await?;
+        Ok(())
+    }
+
+    /// Makes it a model.
+    pub async fn finish(&self, name: String, files: Vec<String>, bytes: u64) -> Result<(), Error> {
+        let about = About {
+            name,
+            model: None,
+            files,
+            bytes,
+        };
+        let about = serde_json::to_vec(&about).map_err(|error| Error::Browser(error.to_string()))?;
+        self.write_whole(ABOUT, &about).await
+    }
+
+    /// Bytes of everything in it.
+    async fn bytes(&self) -> Result<u64, Error> {
+        let mut bytes = 0.0;
+        for name in names(&self.0.keys()).await? {
+            let file: File = JsFuture::from(file(&self.0, &name, false).await?.get_file())
+                .await?
+                .unchecked_into();
+            bytes += file.size();
+        }
+        Ok(bytes as u64)
+    }
+}
+
+/// A file that is not whole yet. Dropping it closes it.
+pub struct Part {
+    name: String,
+    handle: FileSystemSyncAccessHandle,
+    size: f64,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
+impl Part {
+    /// Bytes that are there.
+    pub const fn size(&self) -> u64 {
+        self.size as u64
+    }
+
+    /// Writes at the end.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        write(&self.handle, self.size, &Uint8Array::from(bytes))?;
+        self.size += bytes.len() as f64;
+        Ok(())
+    }
+
+    /// Throws away what is there.
+    pub fn empty(&mut self) -> Result<(), Error> {
+        self.handle.truncate_with_u32(0)?;
+        self.size = 0.0;
+        Ok(())
+    }
+
+    /// Reads everything that is there, piece by piece.
+    pub fn read_all(&self, mut each: impl FnMut(&[u8])) -> Result<(), Error> {
+        let mut buffer = vec![0; PIECE as usize];
+        let mut at = 0.0;
+        while at < self.size {
+            let options = FileSystemReadWriteOptions::new();
+            options.set_at(at);
+            let read = self.handle.read_with_u8_array_and_options(&mut buffer, &options)?;
+            if read <= 0.0 {
+                return Err(Error::Gone);
+            }
+            each(&buffer[..read as usize]);
+            at += read;
+        }
+        Ok(())
+    }
+}
+
 /// Writes bytes at a place; a full disk shows as fewer bytes written, or as an exception.
 fn write(handle: &FileSystemSyncAccessHandle, at: f64, bytes: &Uint8Array) -> Result<(), Error> {
     let options = FileSystemReadWriteOptions::new();
@@ -229,6 +384,17 @@ async fn handle(folder: &FileSystemDirectoryHandle, name: &str) -> Result<FileSy
     let handle: FileSystemSyncAccessHandle = JsFuture::from(file.create_sync_access_handle()).await?.unchecked_into();
     handle.truncate_with_u32(0)?;
     Ok(handle)
+}
+
+/// Refuses what the browser would not take, as far as it says so.
+async fn room_for(bytes: f64) -> Result<(), Error> {
+    match free().await {
+        Some(free) if free < bytes => Err(Error::Full {
+            need: (bytes / 1e6) as u64,
+            free: (free / 1e6) as u64,
+        }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Bytes that the browser would still take, if it says so.

@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-/// Everything is forbidden but what this page brings: its scripts, its wasm, its styles, its files.
+/// Everything is forbidden but what this page brings (its scripts, its wasm, its styles, its files) and downloads of models:
+/// a person may name any hub.
 pub(super) fn policy(page: &str) -> String {
     let hashes = inline_scripts(page).fold(String::new(), |all, script| {
         let hash = STANDARD.encode(Sha256::digest(script));
@@ -12,7 +13,7 @@ pub(super) fn policy(page: &str) -> String {
     });
     format!(
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{hashes}; style-src 'self'; img-src 'self' data:; \
-         connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
+         connect-src 'self' https: http://localhost:* http://127.0.0.1:*; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'"
     )
 }
