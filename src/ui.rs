@@ -19,6 +19,7 @@ mod preferences;
 mod prompt;
 mod rating;
 mod sampling;
+mod segment;
 mod settings;
 mod status;
 mod teach;

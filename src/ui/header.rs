@@ -6,6 +6,7 @@ use crate::content::ContentType;
 use crate::ui::desk::Desk;
 use crate::ui::dialogs::Open;
 use crate::ui::mark::Mark;
+use crate::ui::segment::Segment;
 use crate::view::{Phase, words};
 
 /// The line at the top.
@@ -45,18 +46,8 @@ fn ContentChoice() -> impl IntoView {
     let chosen = desk.read(|state| state.content);
     let idle = desk.read(|state| state.phase == Phase::Ready);
     let choices = ContentType::ALL.map(|content| {
-        view! {
-            <label class="segment">
-                <input
-                    type="radio"
-                    name="content"
-                    value=content.tag()
-                    prop:checked=move || chosen.get() == content
-                    on:change=move |_| desk.choose(content)
-                />
-                <span>{content.name()}</span>
-            </label>
-        }
+        let checked = Signal::derive(move || chosen.get() == content);
+        view! { <Segment group="content" name=content.name() checked choose=move || desk.choose(content) /> }
     });
     view! {
         <fieldset class="content segments" role="radiogroup" aria-label="What to write" disabled=move || !idle.get()>

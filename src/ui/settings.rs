@@ -6,6 +6,7 @@ use crate::ui::desk::Desk;
 use crate::ui::dialogs::{Modal, Open};
 use crate::ui::models::Models;
 use crate::ui::preferences::Theme;
+use crate::ui::segment::Segment;
 use crate::view::{Phase, Place};
 
 /// The settings that belong to no single step.
@@ -15,18 +16,9 @@ pub fn SettingsDialog() -> impl IntoView {
     let open = expect_context::<Open>();
     let theme = Memo::new(move |_| desk.preferences.with(|preferences| preferences.theme));
     let themes = Theme::ALL.map(|choice| {
-        view! {
-            <label class="segment">
-                <input
-                    type="radio"
-                    name="theme"
-                    value=choice.name()
-                    prop:checked=move || theme.get() == choice
-                    on:change=move |_| desk.preferences.update(|preferences| preferences.theme = choice)
-                />
-                <span>{choice.name()}</span>
-            </label>
-        }
+        let checked = Signal::derive(move || theme.get() == choice);
+        let choose = move || desk.preferences.update(|preferences| preferences.theme = choice);
+        view! { <Segment group="theme" name=choice.name() checked choose /> }
     });
     let problem = desk.read(|state| state.problem_at(Place::Settings).map(str::to_owned));
     let idle = desk.read(|state| state.phase == Phase::Ready);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use candle_core::{DType, Device, Tensor};
 use fledge::engine::lora::Pair;
 use fledge::engine::weights::WeightFile;
-use fledge::engine::{Adapter, Completion, Model, ModelFiles};
+use fledge::engine::{Adapter, Completion, Gpt2, Model, ModelFiles};
 use fledge::settings::{Lora, Precision, Sampling};
 use safetensors::SafeTensors;
 
@@ -58,6 +58,18 @@ pub fn embedded_as(precision: Precision) -> Model {
         Some(precision),
     )
     .expect("the embedded model loads")
+}
+
+/// Logits at every position, `[t, v]`, read at once.
+pub fn logits(gpt2: &Gpt2, ids: &[u32]) -> Tensor {
+    let ids = Tensor::new(ids, &Device::Cpu)
+        .and_then(|t| t.unsqueeze(0))
+        .expect("ids");
+    let hidden = gpt2
+        .hidden(&ids, None, None)
+        .and_then(|h| h.squeeze(0))
+        .expect("hidden");
+    gpt2.logits(&hidden).expect("logits")
 }
 
 /// Greedy, with nothing filtered.

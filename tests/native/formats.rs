@@ -9,7 +9,7 @@ use fledge::learning::Learner;
 use fledge::settings::{Lora, Precision};
 use safetensors::SafeTensors;
 
-use crate::fixtures::{assert_within, embedded_as, file, files, model, read, values};
+use crate::fixtures::{assert_within, embedded_as, file, files, logits, model, read, values};
 
 const TOLERANCE: f32 = 1e-4;
 
@@ -44,14 +44,7 @@ fn expect_logits(name: &str, model: &Model) {
         .collect();
     let expected = reference.tensor(name).expect("logits");
     let expected = Tensor::from_raw_buffer(expected.data(), DType::F32, expected.shape(), &Device::Cpu);
-    let ids = Tensor::new(ids, &Device::Cpu)
-        .and_then(|ids| ids.unsqueeze(0))
-        .expect("ids");
-    let hidden = model
-        .gpt2()
-        .hidden(&ids, None, None)
-        .and_then(|hidden| hidden.squeeze(0));
-    let found = model.gpt2().logits(&hidden.expect("hidden")).expect("logits");
+    let found = logits(model.gpt2(), &ids);
     assert_within(name, &found, &expected.expect("a tensor"), TOLERANCE);
 }
 
@@ -222,14 +215,7 @@ fn held_out_posts() -> Vec<(String, String)> {
 
 /// Natural logarithms of the probabilities of every next token.
 fn log_probabilities(model: &Model, ids: &[u32]) -> Vec<Vec<f32>> {
-    let ids = Tensor::new(ids, &Device::Cpu)
-        .and_then(|ids| ids.unsqueeze(0))
-        .expect("ids");
-    let hidden = model
-        .gpt2()
-        .hidden(&ids, None, None)
-        .and_then(|hidden| hidden.squeeze(0));
-    let logits = model.gpt2().logits(&hidden.expect("hidden")).expect("logits");
+    let logits = logits(model.gpt2(), ids);
     let logs = logits.broadcast_sub(&logits.log_sum_exp(1).and_then(|sum| sum.unsqueeze(1)).expect("sum"));
     logs.and_then(|logs| logs.to_vec2()).expect("logarithms")
 }

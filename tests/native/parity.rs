@@ -8,23 +8,11 @@ use fledge::engine::weights::Weights;
 use fledge::engine::{Cache, Config, Generation, Gpt2};
 use fledge::settings::Sampling;
 
-use crate::fixtures::{Reference, assert_within, file, greedy, model, values};
+use crate::fixtures::{Reference, assert_within, file, greedy, logits, model, values};
 
 const TOLERANCE: f32 = 1e-4;
 /// Enough to tell 1 % from 2 %.
 const DRAWS: usize = 4000;
-
-/// Logits at every position, `[t, v]`, read at once.
-fn logits(gpt2: &Gpt2, ids: &[u32]) -> Tensor {
-    let ids = Tensor::new(ids, &Device::Cpu)
-        .and_then(|t| t.unsqueeze(0))
-        .expect("ids");
-    let hidden = gpt2
-        .hidden(&ids, None, None)
-        .and_then(|h| h.squeeze(0))
-        .expect("hidden");
-    gpt2.logits(&hidden).expect("logits")
-}
 
 /// `count` greedy tokens after `ids`, end-of-text ignored.
 fn continuation(gpt2: &Gpt2, ids: &[u32], count: usize, cached: bool) -> Vec<u32> {
