@@ -280,10 +280,11 @@ impl ViewState {
         self.phase.is_busy() || self.fetching
     }
 
-    /// Whether there is something in the browser's database that took a person's effort.
+    /// Whether there is something on this device that took a person's effort, or a download.
     #[must_use]
-    pub fn has_kept_ratings(&self) -> bool {
-        self.keeping == Some(Keeping::Kept) && self.posts.iter().any(|post| post.ratings.complete().is_some())
+    pub fn is_worth_keeping(&self) -> bool {
+        let rated = || self.posts.iter().any(|post| post.ratings.complete().is_some());
+        self.keeping == Some(Keeping::Kept) && (self.kept.iter().flatten().next().is_some() || rated())
     }
 
     /// What comes next for the person.

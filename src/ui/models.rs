@@ -160,10 +160,18 @@ fn KeptModels(kept: Memo<Vec<KeptModel>>, busy: Memo<bool>) -> impl IntoView {
             </li>
         }
     };
+    let discard_all = move |_| {
+        for kept in kept.get_untracked() {
+            desk.discard(kept.id);
+        }
+    };
     view! {
         {move || (!kept.with(Vec::is_empty)).then(|| view! {
             <h4>"Kept on this device"</h4>
             <ul class="kept">{kept.get().into_iter().map(entry).collect_view()}</ul>
+            {(kept.with(Vec::len) > 1).then(|| view! {
+                <button class="quiet danger" type="button" disabled=busy on:click=discard_all>"Delete all"</button>
+            })}
             <p class="note">"Deleting a model frees its space. What you taught to it stays, for when you open it again."</p>
         })}
     }

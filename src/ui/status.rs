@@ -55,7 +55,7 @@ pub fn Keeping() -> impl IntoView {
     let desk = Desk::here();
     let keeping = desk.read(|state| state.keeping.clone());
     let promise = RwSignal::new(Promise::default());
-    let worth_keeping = desk.read(ViewState::has_kept_ratings);
+    let worth_keeping = desk.read(ViewState::is_worth_keeping);
     Effect::new(move |_| {
         if worth_keeping.get() && promise.get_untracked() == Promise::NotAsked {
             ask_to_persist(promise);

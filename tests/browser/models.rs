@@ -124,3 +124,22 @@ async fn what_is_no_model_is_refused_and_the_open_one_stays() {
     assert_eq!(desk.write("The price").await, before);
     desk.is_unharmed().await;
 }
+
+#[tokio::test]
+#[ignore = "needs a built page: cargo xtask test"]
+async fn all_kept_models_can_be_deleted_at_once() {
+    let desk = Desk::open().await;
+    for name in ["formats/q8_0.gguf", "formats/f16.gguf"] {
+        desk.open_files(&fixture(name)).await;
+        desk.hears("Tiny is ready.").await;
+        desk.becomes("ready").await;
+    }
+    desk.page.press("Settings").await;
+    desk.page.press("Delete all").await;
+    desk.page
+        .until("an empty list", "return !document.querySelector('#settings .kept')")
+        .await;
+    desk.reload().await;
+    desk.hears("Seedling is ready").await;
+    desk.is_unharmed().await;
+}
