@@ -7,7 +7,8 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::dispatch::Page;
 use super::host;
-use super::library::hub::{self, Progress, Stop};
+use super::library::Stop;
+use super::library::hub::{self, Progress};
 use crate::content::ContentType;
 use crate::protocol::{Event, Hub, RequestId};
 use crate::settings::Precision;

@@ -4,25 +4,17 @@
 //! The files go into a folder of the [`shelf`](super::shelf) under their own names with `.part` behind them, until they are
 //! whole. Requests are plain GETs and single ranges, which need no preflight from a hub.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
-use js_sys::{Reflect, Uint8Array};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, ReadableStreamDefaultReader, RequestInit, Response};
 
-use super::race::{Either, race};
-use super::shelf::{self, Part, Shelf};
+use super::connection::{Answer, Broken, Stop, extent, get};
+use super::opfs::{self, Folder, Part};
+use super::shelf::Shelf;
 use crate::catalogue::KNOWN;
 use crate::protocol::Hub;
 use crate::worker::host;
-use crate::worker::repository::{Pointer, address, content_range, pointer_address, shards};
+use crate::worker::repository::{Pointer, address, pointer_address, shards};
 
-/// A connection that says nothing for so many milliseconds has broken off.
-const SILENCE: i32 = 15_000;
 /// So often in a row, without a new byte, a file is tried again, after waiting these milliseconds.
 const PAUSES: [i32; 5] = [500, 1_000, 2_000, 4_000, 8_000];
 /// HTTP's answer to a range behind the end of a file.
@@ -73,7 +65,7 @@ pub enum Error {
     Index(String),
     /// No place on this device.
     #[error("{0}")]
-    Shelf(#[from] shelf::Error),
+    Shelf(#[from] opfs::Error),
 }
 
 /// How far a download is.
@@ -83,27 +75,6 @@ pub enum Progress {
     Bytes(u64, u64),
     /// It waits before it tries again, for so many seconds.
     Waiting(u64),
-}
-
-/// Ends a download from outside.
-#[derive(Clone, Default)]
-pub struct Stop {
-    asked: Rc<Cell<bool>>,
-    abort: Rc<std::cell::RefCell<Option<AbortController>>>,
-}
-
-impl Stop {
-    /// Ends it.
-    pub fn ask(&self) {
-        self.asked.set(true);
-        if let Some(abort) = &*self.abort.borrow() {
-            abort.abort();
-        }
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        if self.asked.get() { Err(Error::Stopped) } else { Ok(()) }
-    }
 }
 
 /// A file that is to be fetched.
@@ -123,7 +94,7 @@ pub async fn download(hub: &Hub, stop: &Stop, tell: &dyn Fn(Progress)) -> Result
     let (small, wanted) = plan(hub, stop).await?;
     let total: u64 = small.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>()
         + wanted.iter().map(|file| file.size).sum::<u64>();
-    let folder = shelf.begin(&key, total).await?;
+    let folder = shelf.download(&key, total).await?;
     let mut here = 0;
     for (name, bytes) in &small {
         folder.write_whole(name, bytes).await?;
@@ -146,7 +117,7 @@ pub async fn download(hub: &Hub, stop: &Stop, tell: &dyn Fn(Progress)) -> Result
         .into_iter()
         .map(|(name, _)| name)
         .chain(wanted.into_iter().map(|file| file.name));
-    folder.finish(name(hub), names.collect(), total).await?;
+    shelf.complete(&folder, name(hub), names.collect(), total).await?;
     Ok(key)
 }
 
@@ -252,7 +223,7 @@ async fn whole(hub: &Hub, name: &str, stop: &Stop) -> Result<Vec<u8>, Error> {
                 return Ok(bytes);
             }
         }
-        stop.check()?;
+        check(stop)?;
         let Some(pause) = pauses.next() else {
             return Err(Error::BrokenOff { file: name.to_owned() });
         };
@@ -264,7 +235,7 @@ async fn whole(hub: &Hub, name: &str, stop: &Stop) -> Result<Vec<u8>, Error> {
 async fn fetch(
     hub: &Hub,
     file: &Wanted,
-    folder: &shelf::Folder,
+    folder: &Folder,
     stop: &Stop,
     here: &dyn Fn(u64),
     tell: &dyn Fn(Progress),
@@ -353,7 +324,7 @@ async fn receive(
                 }
             }
         }
-        stop.check()?;
+        check(stop)?;
         if part.size() > before {
             pauses = PAUSES.iter();
         }
@@ -368,86 +339,6 @@ async fn receive(
         }
     }
     Ok(())
-}
-
-/// Where an answer's bytes begin in the file, and how long the file is, if the server says so.
-fn extent(response: &Response) -> (u64, Option<u64>) {
-    let range = header(response, "content-range").and_then(|range| content_range(&range));
-    if let Some((first, total)) = range {
-        return (first, Some(total));
-    }
-    let is_plain = header(response, "content-encoding").is_none();
-    let length = header(response, "content-length").filter(|_| is_plain);
-    (0, length.and_then(|length| length.parse().ok()))
-}
-
-/// The connection failed, broke off or fell silent.
-struct Broken;
-
-/// An answer whose body is read piece by piece. Dropping it ends the connection.
-struct Answer {
-    response: Response,
-    reader: Option<ReadableStreamDefaultReader>,
-    abort: AbortController,
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        self.abort.abort();
-    }
-}
-
-impl Answer {
-    /// The next bytes; nothing at the end.
-    async fn next(&self, stop: &Stop) -> Result<Option<Vec<u8>>, Broken> {
-        let Some(reader) = &self.reader else { return Ok(None) };
-        let Either::First(Ok(piece)) = race(JsFuture::from(reader.read()), host::sleep(SILENCE)).await else {
-            return Err(Broken);
-        };
-        if stop.asked.get() {
-            return Err(Broken);
-        }
-        let value = Reflect::get(&piece, &"value".into()).map_err(|_error| Broken)?;
-        Ok(value.dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec()))
-    }
-
-    /// All of it, up to a limit.
-    async fn read(&self, most: u64, stop: &Stop) -> Result<Vec<u8>, Broken> {
-        let mut all = Vec::new();
-        while let Some(bytes) = self.next(stop).await? {
-            all.extend(bytes);
-            if all.len() as u64 > most {
-                return Err(Broken);
-            }
-        }
-        Ok(all)
-    }
-}
-
-/// Asks for an address, or a range of it.
-async fn get(address: &str, range: Option<(u64, u64)>, stop: &Stop) -> Result<Answer, Broken> {
-    let broken = |_error: JsValue| Broken;
-    let abort = AbortController::new().map_err(broken)?;
-    *stop.abort.borrow_mut() = Some(abort.clone());
-    let init = RequestInit::new();
-    init.set_signal(Some(&abort.signal()));
-    let headers = web_sys::Headers::new().map_err(broken)?;
-    if let Some((first, last)) = range {
-        headers.set("range", &format!("bytes={first}-{last}")).map_err(broken)?;
-    }
-    init.set_headers(&headers);
-    let response = JsFuture::from(host::scope().fetch_with_str_and_init(address, &init));
-    let Either::First(Ok(response)) = race(response, host::sleep(SILENCE)).await else {
-        abort.abort();
-        return Err(Broken);
-    };
-    let response: Response = response.unchecked_into();
-    let reader = response.body().map(|body| body.get_reader().unchecked_into());
-    Ok(Answer {
-        response,
-        reader,
-        abort,
-    })
 }
 
 /// The answer, if the hub has the file. Errors of the server itself are worth another try.
@@ -465,8 +356,8 @@ fn found(hub: &Hub, file: &str, answer: Result<Answer, Broken>) -> Result<Answer
     }
 }
 
-fn header(response: &Response, name: &str) -> Option<String> {
-    response.headers().get(name).ok().flatten()
+fn check(stop: &Stop) -> Result<(), Error> {
+    if stop.is_asked() { Err(Error::Stopped) } else { Ok(()) }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -2,8 +2,10 @@
 //! this device, where picked ones are kept. Their weights are read piece by piece and never lie in memory as a whole file.
 
 mod blob;
+mod connection;
 mod folder;
 pub mod hub;
+mod opfs;
 mod race;
 mod shelf;
 
@@ -14,8 +16,10 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File};
 
 use self::blob::{BlobReader, Meter};
+pub use self::connection::Stop;
 pub use self::folder::fetch;
-pub use self::shelf::{Error as ShelfError, Shelf};
+pub use self::opfs::Error as ShelfError;
+pub use self::shelf::Shelf;
 use crate::engine::weights::WeightFile;
 use crate::engine::{self, ModelFiles, tokenizer};
 use crate::worker::selection::{Refusal, Selection, Tokenizer};
@@ -34,7 +38,7 @@ pub enum Error {
     Hub(#[from] hub::Error),
     /// From this device.
     #[error("{0}")]
-    Shelf(#[from] shelf::Error),
+    Shelf(#[from] opfs::Error),
     /// A file can't be read any more.
     #[error("{0} can't be read; choose it once more")]
     Unreadable(String),
