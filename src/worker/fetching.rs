@@ -1,6 +1,6 @@
 //! A model on its way from a hub, while messages are still heard: Stop, above all.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use wasm_bindgen_futures::spawn_local;
@@ -15,6 +15,8 @@ use crate::settings::Precision;
 
 /// How long to wait before looking again, in milliseconds.
 const PAUSE: i32 = 50;
+/// How often progress is told, in milliseconds.
+const INTERVAL: f64 = 100.0;
 
 /// A download, and what is to happen when it is done.
 pub struct Fetching {
@@ -47,7 +49,13 @@ impl Fetching {
         };
         let page = page.clone();
         spawn_local(async move {
+            let told_at = Cell::new(f64::NEG_INFINITY);
             let tell = |progress| {
+                let now = host::now();
+                if matches!(progress, Progress::Bytes(..)) && now - told_at.get() < INTERVAL {
+                    return;
+                }
+                told_at.set(now);
                 let event = match progress {
                     Progress::Bytes(received, total) => Event::Loading {
                         received,
