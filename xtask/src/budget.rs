@@ -27,7 +27,7 @@ const KB: u64 = 1000;
 const LIMITS: [Limit; 4] = [
     Limit {
         what: "page, wasm",
-        bytes: 520 * KB,
+        bytes: 600 * KB,
         compressed: true,
         counts: |name| name.starts_with("app-") && is(name, "wasm"),
     },
