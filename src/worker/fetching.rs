@@ -15,8 +15,6 @@ use crate::settings::Precision;
 
 /// How long to wait before looking again, in milliseconds.
 const PAUSE: i32 = 50;
-/// How often progress is told, in milliseconds.
-const INTERVAL: f64 = 100.0;
 
 /// A download, and what is to happen when it is done.
 pub struct Fetching {
@@ -27,6 +25,8 @@ pub struct Fetching {
     /// How it shall lie in memory.
     pub precision: Option<Precision>,
     stop: Stop,
+    /// Bytes that are here and bytes in all, if that has changed since it was told.
+    news: Rc<Cell<Option<(u64, u64)>>>,
     done: Rc<RefCell<Option<Result<String, hub::Error>>>>,
 }
 
@@ -39,31 +39,20 @@ impl Fetching {
         precision: Option<Precision>,
         page: &Page,
     ) -> Self {
-        let (stop, done) = (Stop::default(), Rc::default());
+        let (stop, news, done) = (Stop::default(), Rc::default(), Rc::default());
         let fetching = Self {
             request,
             content,
             precision,
             stop: stop.clone(),
+            news: Rc::clone(&news),
             done: Rc::clone(&done),
         };
         let page = page.clone();
         spawn_local(async move {
-            let told_at = Cell::new(f64::NEG_INFINITY);
-            let tell = |progress| {
-                let now = host::now();
-                if matches!(progress, Progress::Bytes(..)) && now - told_at.get() < INTERVAL {
-                    return;
-                }
-                told_at.set(now);
-                let event = match progress {
-                    Progress::Bytes(received, total) => Event::Loading {
-                        received,
-                        total: Some(total),
-                    },
-                    Progress::Waiting(seconds) => Event::Retrying { seconds },
-                };
-                page.tell(request, event);
+            let tell = |progress| match progress {
+                Progress::Bytes(received, total) => news.set(Some((received, total))),
+                Progress::Waiting(seconds) => page.tell(request, Event::Retrying { seconds }),
             };
             let result = hub::download(&hub, &stop, &tell).await;
             *done.borrow_mut() = Some(result);
@@ -76,8 +65,12 @@ impl Fetching {
         self.stop.ask();
     }
 
-    /// The key of the model on the shelf, once it is there.
-    pub async fn wait(&self) -> Option<Result<String, hub::Error>> {
+    /// The key of the model on the shelf, once it is there. Until then it waits a moment, and tells how far it is.
+    pub async fn wait(&self, page: &Page) -> Option<Result<String, hub::Error>> {
+        if let Some((received, total)) = self.news.take() {
+            let total = Some(total);
+            page.tell(self.request, Event::Loading { received, total });
+        }
         let done = self.done.borrow_mut().take();
         if done.is_none() {
             host::sleep(PAUSE).await;

@@ -169,7 +169,9 @@ impl Session {
     /// Opens what has been downloaded, once it is there.
     async fn look_at_download(&mut self) {
         let Some(fetching) = &self.fetching else { return };
-        let Some(done) = fetching.wait().await else { return };
+        let Some(done) = fetching.wait(&self.page).await else {
+            return;
+        };
         let (request, content, precision) = (fetching.request, fetching.content, fetching.precision);
         self.fetching = None;
         let opened = match done {

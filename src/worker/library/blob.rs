@@ -10,7 +10,7 @@ use web_sys::{Blob, FileReaderSync};
 use crate::worker::host;
 
 /// Small reads are gathered into one of this size.
-const BUFFER: usize = 1 << 18;
+const BUFFER: usize = 1 << 13;
 /// How often progress is told, in milliseconds.
 const INTERVAL: f64 = 100.0;
 

@@ -70,7 +70,7 @@ pub async fn open(
     progress: impl Fn(u64, Option<u64>) + 'static,
 ) -> Result<ModelFiles, Error> {
     let total: f64 = files.iter().map(|(_, blob)| blob.size()).sum();
-    let meter = Meter::new(move |read| progress(read, Some(total as u64)));
+    let meter = Meter::new(move |read| progress(read.min(total as u64), Some(total as u64)));
     let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
     match Selection::of(&names)? {
         Selection::Gguf(at) => Ok(ModelFiles::from_gguf(weights(&files[at], &meter)?)?),
