@@ -136,6 +136,8 @@ pub struct KeptModel {
     pub name: String,
     /// Its size on the disk.
     pub bytes: u64,
+    /// It can be opened. Otherwise it is what has arrived of a download.
+    pub whole: bool,
 }
 
 /// What the worker tells the page.

@@ -92,7 +92,29 @@ impl Precision {
             Self::EightBit => 1,
         }
     }
+
+    /// The form of a model for which nobody has a wish: exact as long as it is small.
+    #[must_use]
+    pub const fn automatic(parameters: u64) -> Self {
+        if parameters <= SMALL_MODEL {
+            Self::Exact
+        } else {
+            Self::EightBit
+        }
+    }
+
+    /// Bytes of memory that a model's weights take in this form.
+    #[must_use]
+    pub const fn memory(self, parameters: u64) -> u64 {
+        parameters * self.bytes_a_weight()
+    }
 }
+
+/// Models of up to so many weights lie in memory exactly, unless a person wants it otherwise: 256 MB.
+const SMALL_MODEL: u64 = 64_000_000;
+
+/// Bytes that a model's weights may take: a browser's 32-bit memory has 4.3 GB, and lessons need some of it.
+pub const MOST_MEMORY: u64 = 3_000_000_000;
 
 /// What a lesson minimises, besides staying close to the base model. `p` is the probability of the post's tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

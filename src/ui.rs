@@ -21,6 +21,7 @@ mod rating;
 mod sampling;
 mod segment;
 mod settings;
+mod space;
 mod status;
 mod teach;
 mod teaching;

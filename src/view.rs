@@ -156,8 +156,8 @@ pub struct ViewState {
     pub phase: Phase,
     /// Bytes of the model that have arrived, and how many there are.
     pub loading: Option<(u64, Option<u64>)>,
-    /// The model comes from a hub.
-    pub fetching: bool,
+    /// The model that is on its way takes long: it comes from a hub, or from files.
+    pub stoppable: bool,
     /// Bytes of the model that are copied to this device, and how many there are.
     pub copying: Option<(u64, u64)>,
     /// The models that are kept on this device; `None` until that is known.
@@ -277,7 +277,7 @@ impl ViewState {
     /// Whether something runs that Stop would stop.
     #[must_use]
     pub const fn can_stop(&self) -> bool {
-        self.phase.is_busy() || self.fetching
+        self.phase.is_busy() || self.stoppable
     }
 
     /// Whether there is something on this device that took a person's effort, or a download.

@@ -34,21 +34,36 @@ pub struct Gpt2 {
 impl Gpt2 {
     /// Builds the model from its tensors, reading one after the other.
     pub fn new(config: Config, weights: &Weights, precision: Precision) -> std::result::Result<Self, Error> {
+        let mut model = Self::without_blocks(config, weights, precision)?;
+        while model.read_block(weights, precision)? {}
+        Ok(model)
+    }
+
+    /// A model without blocks: its embeddings, its last layer norm and its head. [`Gpt2::read_block`] adds the blocks.
+    pub(super) fn without_blocks(
+        config: Config,
+        weights: &Weights,
+        precision: Precision,
+    ) -> std::result::Result<Self, Error> {
         let (v, n) = (config.vocab_size, config.n_embd);
         let form = |values: Tensor| matrix(values, Orientation::OutIn, precision);
         let wte = form(weights.get("wte.weight", &[v, n])?)?;
         let untied = weights.untied_head(&[v, n])?.map(form).transpose()?;
         Ok(Self {
             wpe: weights.get("wpe.weight", &[config.n_positions, n])?,
-            h: (0..config.n_layer)
-                .map(|i| Block::new(&config, weights, precision, i))
-                .collect::<std::result::Result<_, _>>()?,
+            h: Vec::with_capacity(config.n_layer),
             ln_f: LayerNorm::new(&config, weights, "ln_f")?,
             tied: untied.is_none(),
             lm_head: FrozenLinear::new(untied.unwrap_or_else(|| wte.clone()), None),
             wte,
             config,
         })
+    }
+
+    /// Reads the next block, one tensor after the other. Whether there is another one after it.
+    pub(super) fn read_block(&mut self, weights: &Weights, precision: Precision) -> std::result::Result<bool, Error> {
+        self.h.push(Block::new(&self.config, weights, precision, self.h.len())?);
+        Ok(self.h.len() < self.config.n_layer)
     }
 
     /// Its hyperparameters.

@@ -23,6 +23,6 @@ pub use error::Error;
 pub use generation::{Completion, Ending, Generation};
 pub use gpt2::Gpt2;
 pub use lora::Adapter;
-pub use model::{Model, ModelFiles};
+pub use model::{Loading, Model, ModelFiles};
 pub use sampler::Sampler;
 pub use tokenizer::Tokenizer;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::weights::{self, Fingerprint, WeightFile, Weights};
 use super::{Config, Error, Gpt2, Tokenizer};
 use crate::content::ContentType;
-use crate::settings::Precision;
+use crate::settings::{MOST_MEMORY, Precision};
 
 /// The files of a model, as they lie in its Hugging Face folder.
 pub struct ModelFiles {
@@ -19,13 +19,15 @@ pub struct ModelFiles {
     pub weights: Vec<WeightFile>,
     /// `fledge.json`, if there is one.
     pub card: Option<Vec<u8>>,
+    /// What the model is called where it comes from, if it is called anything there. The card knows better.
+    pub name: Option<String>,
 }
 
 /// What `fledge.json` says; a plain GPT-2 folder has none.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Card {
-    /// The model's name.
+    /// The model's name; if it is empty, the name comes from elsewhere.
     pub name: String,
     /// The text around a prompt, with `{prompt}` in its place.
     pub prompt_format: String,
@@ -36,7 +38,7 @@ pub struct Card {
 impl Default for Card {
     fn default() -> Self {
         Self {
-            name: "GPT-2".into(),
+            name: String::new(),
             prompt_format: PLACE.into(),
             formats: BTreeMap::new(),
         }
@@ -53,12 +55,6 @@ impl Card {
 
 /// Where the prompt stands in [`Card::prompt_format`] and [`Card::formats`].
 const PLACE: &str = "{prompt}";
-
-/// Models of up to so many weights lie in memory exactly, unless a person wants it otherwise: 256 MB.
-const SMALL: u64 = 64_000_000;
-
-/// Bytes that a model's weights may take: a browser's 32-bit memory has 4.3 GB, and lessons need some of it.
-const MOST: u64 = 3_000_000_000;
 
 /// A prompt as the model reads it.
 pub struct Prompt {
@@ -85,45 +81,88 @@ impl ModelFiles {
     }
 }
 
-impl Model {
-    /// Reads and checks a model. Nothing else is touched if that fails. Without a wish, a model lies in memory exactly as long
-    /// as it is small ([`SMALL`]).
-    pub fn load(files: ModelFiles, precision: Option<Precision>) -> Result<Self, Error> {
+/// The last part of `_name_or_path`, which transformers writes: `openai-community/gpt2`, or a folder's path.
+fn name_in_config(config: &[u8]) -> Option<String> {
+    let config: serde_json::Value = serde_json::from_slice(config).ok()?;
+    let name = config.get("_name_or_path")?.as_str()?.trim_end_matches('/');
+    let name = name.rsplit(['/', '\\']).next()?.trim();
+    (!name.is_empty() && name != ".").then(|| name.to_owned())
+}
+
+/// A model that is being read. Nothing else is touched if that fails.
+pub struct Loading {
+    model: Model,
+    weights: Weights,
+    fingerprint: Fingerprint,
+}
+
+impl Loading {
+    /// Reads and checks everything but the blocks. Without a wish, a model lies in memory in its
+    /// [automatic](Precision::automatic) form.
+    pub fn begin(files: ModelFiles, precision: Option<Precision>) -> Result<Self, Error> {
         let config = Config::from_json(&files.config)?;
         let tokenizer = Tokenizer::from_json(&files.tokenizer, &config)?;
-        let card = match &files.card {
+        let mut card = match &files.card {
             Some(json) => serde_json::from_slice(json).map_err(|e| Error::Card(e.to_string()))?,
             None => Card::default(),
         };
+        if card.name.is_empty() {
+            let named = files.name.or_else(|| name_in_config(&files.config));
+            card.name = named.unwrap_or_else(|| "GPT-2".into());
+        }
         if ContentType::ALL
             .iter()
             .any(|content| !card.format(*content).contains(PLACE))
         {
             return Err(Error::Card(format!("a prompt format has no {PLACE}")));
         }
-        let automatic = if config.parameters() <= SMALL {
-            Precision::Exact
-        } else {
-            Precision::EightBit
-        };
-        let precision = precision.unwrap_or(automatic);
-        let bytes = config.parameters() * precision.bytes_a_weight();
-        if bytes > MOST {
-            return Err(Error::TooLarge { bytes, most: MOST });
+        let precision = precision.unwrap_or_else(|| Precision::automatic(config.parameters()));
+        let bytes = precision.memory(config.parameters());
+        if bytes > MOST_MEMORY {
+            return Err(Error::TooLarge {
+                bytes,
+                most: MOST_MEMORY,
+            });
         }
         let weights = Weights::open(files.weights, &config)?;
         let mut fingerprint = Fingerprint::new();
         fingerprint.add(format!("{config:?}").as_bytes());
-        let gpt2 = Gpt2::new(config, &weights, precision)?;
-        weights.fingerprint(&mut fingerprint);
-        Ok(Self {
+        let gpt2 = Gpt2::without_blocks(config, &weights, precision)?;
+        let model = Model {
             parameters: gpt2.parameters(),
             gpt2,
             tokenizer,
             card,
-            id: fingerprint.hex(),
+            id: String::new(),
             precision,
+        };
+        Ok(Self {
+            model,
+            weights,
+            fingerprint,
         })
+    }
+
+    /// Reads a block. Whether there is another one.
+    pub fn step(&mut self) -> Result<bool, Error> {
+        self.model.gpt2.read_block(&self.weights, self.model.precision)
+    }
+
+    /// The model, once there are no more blocks.
+    #[must_use]
+    pub fn finish(mut self) -> Model {
+        self.weights.fingerprint(&mut self.fingerprint);
+        self.model.id = self.fingerprint.hex();
+        self.model
+    }
+}
+
+impl Model {
+    /// Reads and checks a model, all at once. [`Loading`] does it block by block.
+    pub fn load(files: ModelFiles, precision: Option<Precision>) -> Result<Self, Error> {
+        let mut loading = Loading::begin(files, precision)?;
+        while loading.step()? {}
+        Ok(loading.finish())
     }
 
     /// The network.

@@ -9,6 +9,7 @@ use crate::settings::Precision;
 use crate::ui::client;
 use crate::ui::desk::Desk;
 use crate::ui::dialogs::Open;
+use crate::ui::space;
 use crate::view::{Phase, Place, words};
 
 /// The value of the embedded model in the list; ids are hashes.
@@ -45,7 +46,7 @@ pub fn Models() -> impl IntoView {
     let kept = desk.read(|state| state.kept.clone().unwrap_or_default());
     let kept_as = desk.read(|state| state.kept_as().map(str::to_owned));
     let to_download = Memo::new(move |_| {
-        let is_here = |known: &Known| kept.with(|kept| kept.iter().any(|kept| kept.name == known.name));
+        let is_here = |known: &Known| kept.with(|kept| kept.iter().any(|kept| kept.whole && kept.name == known.name));
         KNOWN.into_iter().filter(|known| !is_here(known)).collect::<Vec<_>>()
     });
     let busy = desk.read(|state| matches!(state.phase, Phase::Loading | Phase::Writing | Phase::Teaching));
@@ -58,6 +59,7 @@ pub fn Models() -> impl IntoView {
         desk.open_model(source(event_target_value(&event), &desk.hub()));
     };
     let preferred = Memo::new(move |_| desk.preferences.with(|preferences| preferences.precision));
+    let free = free_space(settings, kept);
     let choose_precision = move |event| {
         let chosen = event_target_value(&event);
         if let Some((precision, _)) = PRECISIONS.into_iter().find(|(_, name)| *name == chosen) {
@@ -83,7 +85,7 @@ pub fn Models() -> impl IntoView {
                 <span>"Model"</span>
                 <select aria-label="Model" disabled=busy prop:value=open on:change=choose>
                     <option value=EMBEDDED selected=move || open() == EMBEDDED>"Seedling, comes with the page"</option>
-                    {move || kept.get().into_iter().map(|kept| {
+                    {move || kept.get().into_iter().filter(|kept| kept.whole).map(|kept| {
                         let id = kept.id.clone();
                         view! {
                             <option value=kept.id.clone() selected=move || open() == id>
@@ -91,10 +93,9 @@ pub fn Models() -> impl IntoView {
                             </option>
                         }
                     }).collect_view()}
-                    {move || to_download.get().into_iter().map(|known| view! {
-                        <option value=known.repo>
-                            {format!("{}, download {}", known.name, words::disk_size(known.size))}
-                        </option>
+                    {move || to_download.get().into_iter().map(|known| {
+                        let (offer, fits) = words::offer(&known, preferred.get(), free.get());
+                        view! { <option value=known.repo disabled=!fits>{offer}</option> }
                     }).collect_view()}
                 </select>
             </label>
@@ -139,6 +140,19 @@ pub fn Models() -> impl IntoView {
     }
 }
 
+/// Bytes that the browser would still keep for this page, as far as it says so; asked when the settings are opened, and
+/// when the models that are kept have changed.
+fn free_space(settings: RwSignal<bool>, kept: Memo<Vec<KeptModel>>) -> RwSignal<Option<f64>> {
+    let free = RwSignal::new(None);
+    Effect::new(move |_| {
+        kept.track();
+        if settings.get() {
+            leptos::task::spawn_local(async move { free.set(space::free().await) });
+        }
+    });
+    free
+}
+
 /// What takes space on this device, and a way to get it back.
 #[component]
 fn KeptModels(kept: Memo<Vec<KeptModel>>, busy: Memo<bool>) -> impl IntoView {
@@ -147,7 +161,7 @@ fn KeptModels(kept: Memo<Vec<KeptModel>>, busy: Memo<bool>) -> impl IntoView {
         let (id, name) = (kept.id, kept.name);
         view! {
             <li>
-                <span>{format!("{name}, {}", words::disk_size(kept.bytes))}</span>
+                <span>{words::kept(&name, kept.bytes, kept.whole)}</span>
                 <button
                     class="quiet danger"
                     type="button"

@@ -1,12 +1,10 @@
 //! One line that says what is going on, under the prompt.
 
-use js_sys::{Function, Reflect};
 use leptos::prelude::*;
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
 use crate::protocol;
 use crate::ui::desk::Desk;
+use crate::ui::space;
 use crate::view::{Phase, Place, ViewState, words};
 
 /// The status region, the problems of reading and writing, and how far the model is.
@@ -17,7 +15,7 @@ pub fn StatusLine() -> impl IntoView {
     let spoken = desk.read(|state| state.spoken.clone());
     let problem = desk.read(|state| state.problem_at(Place::Desk).map(str::to_owned));
     let loading = desk.read(|state| state.loading.filter(|_| state.phase == Phase::Loading));
-    let fetching = desk.read(|state| state.fetching && state.phase == Phase::Loading);
+    let stoppable = desk.read(|state| state.stoppable && state.phase == Phase::Loading);
     let copying = desk.read(|state| state.copying.filter(|_| state.phase == Phase::Loading));
     let failed = desk.read(|state| state.phase == Phase::Error);
     view! {
@@ -33,7 +31,7 @@ pub fn StatusLine() -> impl IntoView {
                     <progress id="loading" max=total.map(|total| total.to_string()) value=total.map(|_| received.to_string()) />
                 </p>
             })}
-            {move || fetching.get().then(|| view! {
+            {move || stoppable.get().then(|| view! {
                 <button class="quiet" type="button" on:click=move |_| desk.stop()>"Stop"</button>
             })}
             {move || copying.get().map(|(copied, total)| view! {
@@ -99,18 +97,7 @@ impl Promise {
 /// Asks for persistent storage, once there is something worth it; only windows may ask.
 fn ask_to_persist(promise: RwSignal<Promise>) {
     leptos::task::spawn_local(async move {
-        let answer = match persist() {
-            Ok(answer) => JsFuture::from(answer).await,
-            Err(error) => Err(error),
-        };
-        let given = answer.is_ok_and(|answer| answer.is_truthy());
+        let given = space::persist().await;
         promise.set(if given { Promise::Given } else { Promise::Refused });
     });
-}
-
-/// `navigator.storage.persist()`, which is missing outside secure contexts.
-fn persist() -> Result<js_sys::Promise, JsValue> {
-    let storage = Reflect::get(&window().navigator(), &"storage".into())?;
-    let persist: Function = Reflect::get(&storage, &"persist".into())?.dyn_into()?;
-    persist.call0(&storage)?.dyn_into()
 }

@@ -22,7 +22,7 @@ impl ViewState {
         match &request.command {
             Command::Open { content, source, .. } => {
                 self.content = *content;
-                self.fetching = matches!(source, ModelSource::Hub(_));
+                self.stoppable = !matches!(source, ModelSource::Folder { .. });
                 self.phase = Phase::Loading;
                 self.loading = None;
                 self.copying = None;
@@ -94,7 +94,7 @@ impl ViewState {
                 self.remember(memory, keeping);
                 self.loading = None;
                 self.copying = None;
-                self.fetching = false;
+                self.stoppable = false;
                 self.deaths.clear();
                 self.phase = Phase::Ready;
             }
@@ -201,7 +201,7 @@ impl ViewState {
         self.comparing = None;
         self.loading = None;
         self.copying = None;
-        self.fetching = false;
+        self.stoppable = false;
         self.deaths.retain(|death| now - death < DEATHS_WITHIN);
         self.deaths.push(now);
         let again = self.deaths.len() < DEATHS;
@@ -226,7 +226,7 @@ impl ViewState {
             Phase::Loading | Phase::Error => Work::Open,
             Phase::Writing => Work::Write,
             Phase::Teaching => Work::Teach,
-            Phase::Ready => Work::Undo,
+            Phase::Ready => Work::Stop,
         });
         self.tell(work.place(), problem);
         self.status.clear();
@@ -242,7 +242,7 @@ impl ViewState {
         if over {
             self.loading = None;
             self.copying = None;
-            self.fetching = false;
+            self.stoppable = false;
             self.rest();
         }
     }

@@ -377,6 +377,7 @@ fn a_picked_model_is_copied_then_opened_and_may_be_deleted() {
         model: Some("f".into()),
         name: "Fledgling".into(),
         bytes: 10,
+        whole: true,
     };
     talk.answer(request, Event::Kept { models: vec![kept] });
     assert_eq!(talk.state.kept_as(), Some("shelf"));

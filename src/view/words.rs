@@ -1,9 +1,10 @@
 //! The sentences on the page.
 
+use crate::catalogue::Known;
 use crate::content::ContentType;
 use crate::feedback::Metric;
 use crate::protocol::{Ending, Lesson, Memory, ModelInfo, Post};
-use crate::settings::{Objective, Precision};
+use crate::settings::{MOST_MEMORY, Objective, Precision};
 use crate::view::{Phase, ViewState};
 
 /// "Reading the model: 9.1 of 13.8 MB"
@@ -23,6 +24,43 @@ pub fn copying(copied: u64, total: u64) -> String {
         megabytes(copied),
         megabytes(total)
     )
+}
+
+/// "GPT-2, download 548.1 MB, takes 124.4 MB of memory", and whether it fits; if it doesn't, why. `free` is what the browser
+/// would still keep, in bytes, if it says so.
+#[must_use]
+pub fn offer(known: &Known, precision: Option<Precision>, free: Option<f64>) -> (String, bool) {
+    let Known {
+        name, parameters, size, ..
+    } = known;
+    let precision = precision.unwrap_or_else(|| Precision::automatic(*parameters));
+    let memory = precision.memory(*parameters);
+    let download = format!("{name}, download {}", disk_size(*size));
+    if memory > MOST_MEMORY {
+        let (memory, most) = (disk_size(memory), disk_size(MOST_MEMORY));
+        return (
+            format!("{name} does not fit: {memory} of memory, at most {most}"),
+            false,
+        );
+    }
+    match free {
+        Some(free) if free < *size as f64 => {
+            let free = disk_size(free.max(0.0) as u64);
+            (format!("{download}: does not fit, {free} are free"), false)
+        }
+        Some(_) | None => (format!("{download}, takes {} of memory", disk_size(memory)), true),
+    }
+}
+
+/// "GPT-2, 548.1 MB", "GPT-2, 120.0 MB of a download"
+#[must_use]
+pub fn kept(name: &str, bytes: u64, whole: bool) -> String {
+    let size = disk_size(bytes);
+    if whole {
+        format!("{name}, {size}")
+    } else {
+        format!("{name}, {size} of a download")
+    }
 }
 
 /// "548.1 MB"

@@ -10,8 +10,8 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, DedicatedWorkerGlobalScope, MessageEvent};
 
-use super::host::{self, Turn};
-use super::library;
+use super::host::{self, Lock, Turn};
+use super::library::{self, Either, race};
 use super::problem::Problem;
 use super::session::Session;
 use crate::protocol::{Event, Reply, Request, RequestId};
@@ -30,8 +30,10 @@ async fn serve(inbox: Inbox) {
     let page = Page { scope: host::scope() };
     // The page waits for this lock: it is free again when the worker is dead, however it died.
     let name = page.scope.name();
-    if !name.is_empty() {
-        host::lock(&name, true).await;
+    if !name.is_empty()
+        && let Lock::Held(guard) = host::lock(&name, true).await
+    {
+        guard.keep_for_ever();
     }
     page.tell(None, Event::Ready);
     let mut session = Session::new(page);
@@ -52,7 +54,10 @@ async fn serve(inbox: Inbox) {
                 }
                 turn.pass().await;
             }
-            None => inbox.filled().await,
+            None => match race(inbox.filled(), session.arrival()).await {
+                Either::First(()) => {}
+                Either::Second(arrival) => session.take_up(arrival).await,
+            },
         }
     }
 }

@@ -71,17 +71,32 @@ pub async fn sleep(millis: i32) {
 }
 
 /// How the attempt to take a lock went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lock {
-    /// It is this worker's until it dies.
-    Held,
+    /// It is this worker's until the guard is dropped, or the worker dies.
+    Held(Guard),
     /// Another one holds it.
     Taken,
     /// This browser, or this kind of page, has no locks.
     Missing,
 }
 
-/// Takes an exclusive Web Lock and holds it for ever. With `wait`, it waits until the lock is free.
+/// A Web Lock that is held.
+pub struct Guard(Function);
+
+impl Guard {
+    /// Holds the lock until the worker dies.
+    pub fn keep_for_ever(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        drop(self.0.call0(&JsValue::NULL));
+    }
+}
+
+/// Takes an exclusive Web Lock. With `wait`, it waits until the lock is free.
 pub async fn lock(name: &str, wait: bool) -> Lock {
     let Some(manager) = get(&scope().navigator(), "locks").filter(JsValue::is_object) else {
         return Lock::Missing;
@@ -91,16 +106,17 @@ pub async fn lock(name: &str, wait: bool) -> Lock {
     };
     let options = Object::new();
     set(&options, "ifAvailable", &(!wait).into());
+    // Resolves with the function that releases the lock, with `false` if another one has it, with nothing if it is denied.
     let answer = Promise::new(&mut |resolve, _| {
         let granted = resolve.clone();
         // The lock is held for as long as the promise that this returns is pending.
         let callback = Closure::once_into_js(move |lock: JsValue| {
-            drop(granted.call1(&JsValue::NULL, &lock.is_object().into()));
-            if lock.is_object() {
-                Promise::new(&mut |_, _| {}).into()
-            } else {
-                JsValue::UNDEFINED
+            if !lock.is_object() {
+                drop(granted.call1(&JsValue::NULL, &false.into()));
+                return JsValue::UNDEFINED;
             }
+            let held = Promise::new(&mut |release, _| drop(granted.call1(&JsValue::NULL, &release)));
+            held.into()
         });
         match request.call3(&manager, &name.into(), &options, &callback) {
             // Where locks are denied the request is rejected, and no callback is called.
@@ -108,10 +124,10 @@ pub async fn lock(name: &str, wait: bool) -> Lock {
             Err(_) => drop(resolve.call0(&JsValue::NULL)),
         }
     });
-    match JsFuture::from(answer).await.ok().and_then(|held| held.as_bool()) {
-        Some(true) => Lock::Held,
-        Some(false) => Lock::Taken,
-        None => Lock::Missing,
+    match JsFuture::from(answer).await {
+        Ok(release) if release.is_function() => Lock::Held(Guard(release.unchecked_into())),
+        Ok(taken) if taken.is_falsy() && !taken.is_undefined() => Lock::Taken,
+        Ok(_) | Err(_) => Lock::Missing,
     }
 }
 

@@ -12,8 +12,6 @@
 mod database;
 #[cfg(feature = "web")]
 mod dispatch;
-#[cfg(feature = "web")]
-mod fetching;
 pub mod history;
 #[cfg(feature = "web")]
 mod host;
@@ -23,6 +21,8 @@ mod job;
 mod lecture;
 #[cfg(feature = "web")]
 mod library;
+#[cfg(feature = "web")]
+mod opening;
 #[cfg(feature = "web")]
 mod problem;
 pub mod repository;

@@ -13,7 +13,9 @@ pub enum Problem {
     #[error("No model is open yet. Open one first.")]
     NothingOpen,
     /// One thing at a time.
-    #[error("A post is being written or a lesson taught. Wait for it, or stop it.")]
+    #[error(
+        "Something else is going on: a model is on its way, a text is being written, or a lesson taught. Stop it first."
+    )]
     Busy,
     /// A message that this worker doesn't understand.
     #[error("The page and its engine come from different versions ({0}). Reload the page.")]
@@ -21,6 +23,9 @@ pub enum Problem {
     /// There is no model, or it can't be read.
     #[error("The model could not be opened: {0}.")]
     Open(library::Error),
+    /// The person pressed Stop.
+    #[error("Opening the model was stopped.")]
+    OpeningStopped,
     /// The model works, but is not on this device.
     #[error("The model is open, but it could not be kept on this device: {0}. Choose its files again next time.")]
     KeepModel(library::ShelfError),

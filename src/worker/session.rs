@@ -5,19 +5,18 @@ use std::rc::Rc;
 use web_sys::Blob;
 
 use super::dispatch::Page;
-use super::fetching::Fetching;
 use super::host::{self, Lock};
 use super::job::Job;
 use super::lecture::Lecture;
-use super::library::{self, Shelf};
+use super::library::Shelf;
+use super::opening::{Arrival, Opening, Order};
 use super::problem::Problem;
 use super::studio::Studio;
 use super::writing::Writing;
 use crate::content::ContentType;
 use crate::engine::Model;
 use crate::feedback::PartialRatings;
-use crate::protocol::{Command, Event, ModelSource, PostId, Request, RequestId};
-use crate::settings::Precision;
+use crate::protocol::{Command, Event, PostId, Request, RequestId};
 
 /// Whoever holds this lock may write the database.
 const WRITER: &str = "fledge-writer";
@@ -32,8 +31,8 @@ pub struct Session {
     /// The same model's other types of text, as far as they were chosen before.
     others: Vec<Studio>,
     job: Option<Job>,
-    /// A model on its way from a hub.
-    fetching: Option<Fetching>,
+    /// A model on its way.
+    opening: Option<Opening>,
     /// A comparison that gave way to a post. It goes on when that is written.
     postponed: Option<Job>,
     /// This worker may write the database.
@@ -48,7 +47,7 @@ impl Session {
             studio: None,
             others: Vec::new(),
             job: None,
-            fetching: None,
+            opening: None,
             postponed: None,
             writer: false,
         }
@@ -56,12 +55,11 @@ impl Session {
 
     /// Whether [`Session::step`] has something to do.
     pub const fn is_busy(&self) -> bool {
-        self.job.is_some() || self.fetching.is_some()
+        self.job.is_some()
     }
 
     /// Does a little of what goes on.
     pub async fn step(&mut self) {
-        self.look_at_download().await;
         if let (Some(job), Some(studio)) = (self.job.take(), &mut self.studio) {
             let request = job.request();
             match job.step(studio, &self.page).await {
@@ -79,7 +77,13 @@ impl Session {
                 source,
                 content,
                 precision,
-            } => self.open(id, (source, files), content, precision).await,
+            } => self.open(Order {
+                request: id,
+                source,
+                files,
+                content,
+                precision,
+            }),
             Command::Discard { id: model } => self.discard(id, &model).await,
             Command::Choose { content } => self.choose(id, content).await,
             Command::Write { prompt, sampling } => {
@@ -118,93 +122,62 @@ impl Session {
     }
 
     /// A model that is open already stays in force until the new one is whole.
-    async fn open(
-        &mut self,
-        request: RequestId,
-        (source, files): (ModelSource, Vec<(String, Blob)>),
-        content: ContentType,
-        precision: Option<Precision>,
-    ) -> Result<(), Problem> {
+    fn open(&mut self, order: Order) -> Result<(), Problem> {
         self.make_room()?;
-        let page = self.page.clone();
-        let progress = move |received, total| page.tell(request, Event::Loading { received, total });
-        if let ModelSource::Hub(hub) = source {
-            self.fetching = Some(Fetching::begin(request, hub, content, precision, &self.page));
-            return Ok(());
-        }
-        let model = match &source {
-            ModelSource::Folder { url } => library::fetch(url, progress).await,
-            ModelSource::Kept { id } => library::kept(id, progress).await,
-            ModelSource::Files => library::open(&files, progress).await,
-            ModelSource::Hub(_) => return Ok(()),
-        };
-        let model = model
-            .and_then(|files| Ok(Model::load(files, precision)?))
-            .map_err(Problem::Open)?;
-        let kept = match source {
-            ModelSource::Files => self.keep(request, &model, files).await,
-            ModelSource::Kept { id } => {
-                let identify = async { Shelf::open().await?.identify(&id, model.id()).await };
-                identify.await.map_err(Problem::KeepModel)
-            }
-            ModelSource::Folder { .. } | ModelSource::Hub(_) => Ok(()),
-        };
-        let writer = self.become_writer().await;
-        let (studio, lost) = Studio::open(Rc::new(model), content, writer).await;
-        self.page.tell(
-            request,
-            Event::Opened {
-                model: studio.info(),
-                memory: studio.memory(),
-                keeping: studio.keeping.clone(),
-            },
-        );
-        self.studio = Some(studio);
-        self.others.clear();
-        self.postponed = None;
-        self.tell_kept(request).await;
-        kept.and(lost.map_or(Ok(()), Err))
+        self.opening = Some(Opening::begin(order, &self.page));
+        Ok(())
     }
 
-    /// Opens what has been downloaded, once it is there.
-    async fn look_at_download(&mut self) {
-        let Some(fetching) = &self.fetching else { return };
-        let Some(done) = fetching.wait(&self.page).await else {
-            return;
-        };
-        let (request, content, precision) = (fetching.request, fetching.content, fetching.precision);
-        self.fetching = None;
-        let opened = match done {
-            Ok(id) => {
-                self.open(request, (ModelSource::Kept { id }, Vec::new()), content, precision)
-                    .await
+    /// Resolves when the model that is on its way has arrived; never, if none is.
+    pub async fn arrival(&mut self) -> Arrival {
+        if let Some(opening) = &mut self.opening
+            && let Some(arrival) = opening.arrival().await
+        {
+            return arrival;
+        }
+        std::future::pending().await
+    }
+
+    /// Puts a model that has arrived in the place of the one before.
+    pub async fn take_up(&mut self, arrival: Arrival) {
+        self.opening = None;
+        let request = arrival.request;
+        let outcome = match arrival.model {
+            Ok((model, kept)) => {
+                let writer = self.become_writer().await;
+                let (studio, lost) = Studio::open(Rc::new(model), arrival.content, writer).await;
+                self.page.tell(
+                    request,
+                    Event::Opened {
+                        model: studio.info(),
+                        memory: studio.memory(),
+                        keeping: studio.keeping.clone(),
+                    },
+                );
+                self.studio = Some(studio);
+                self.others.clear();
+                (self.job, self.postponed) = (None, None);
+                kept.and(lost.map_or(Ok(()), Err))
             }
-            Err(error) => Err(Problem::Open(error.into())),
+            Err(problem) => Err(problem),
         };
-        if let Err(problem) = opened {
+        if let Err(problem) = outcome {
             self.fail(request, &problem);
         }
-    }
-
-    /// Copies a model's files to this device.
-    async fn keep(&self, request: RequestId, model: &Model, files: Vec<(String, Blob)>) -> Result<(), Problem> {
-        let copy = async {
-            let mut copying = Shelf::open().await?.keep(model.id(), &model.card().name, files).await?;
-            while copying.step().await? {
-                let (copied, total) = copying.progress();
-                self.page.tell(request, Event::Keeping { copied, total });
-            }
-            copying.finish().await
-        };
-        copy.await.map_err(Problem::KeepModel)
+        self.tell_kept(request).await;
     }
 
     /// Deletes a kept model's files. If it is open, it stays open.
     async fn discard(&self, request: RequestId, id: &str) -> Result<(), Problem> {
+        if self.opening.is_some() {
+            return Err(Problem::Busy);
+        }
         let discard = async { Shelf::open().await?.discard(id).await };
-        let discarded = discard.await.map_err(Problem::Discard);
+        if let Err(error) = discard.await {
+            self.fail(request, &Problem::Discard(error));
+        }
         self.tell_kept(request).await;
-        discarded
+        Ok(())
     }
 
     /// Says which models are kept. Where there is no place for any, there are none.
@@ -256,7 +229,15 @@ impl Session {
                 host::sleep(pause).await;
             }
             // Where there are no locks there is no way to know; no transaction is ever half written even so.
-            self.writer = self.writer || host::lock(WRITER, false).await != Lock::Taken;
+            self.writer = self.writer
+                || match host::lock(WRITER, false).await {
+                    Lock::Held(guard) => {
+                        guard.keep_for_ever();
+                        true
+                    }
+                    Lock::Taken => false,
+                    Lock::Missing => true,
+                };
             if self.writer {
                 return Ok(());
             }
@@ -273,7 +254,7 @@ impl Session {
 
     /// What nobody waits for gives way; what somebody waits for does not.
     fn make_room(&mut self) -> Result<(), Problem> {
-        if self.fetching.is_some() || matches!(self.job, Some(Job::Write(_) | Job::Teach(_))) {
+        if self.opening.is_some() || matches!(self.job, Some(Job::Write(_) | Job::Teach(_))) {
             return Err(Problem::Busy);
         }
         self.job = None;
@@ -296,8 +277,8 @@ impl Session {
 
     /// Answers the request that is stopped. If there is nothing to stop, it has just been answered.
     async fn stop(&mut self) -> Result<(), Problem> {
-        if let Some(fetching) = &self.fetching {
-            fetching.stop();
+        if let Some(opening) = &self.opening {
+            opening.stop();
         }
         if let (Some(job), Some(studio)) = (self.job.take(), &mut self.studio) {
             job.stop(studio, &self.page).await?;

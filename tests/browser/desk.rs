@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use thirtyfour::By;
+use thirtyfour::{By, WindowHandle};
 use xtask::serve::{Headers, Options, Overlay, Server};
 
 use crate::chrome::{ChromeDriver, Profile};
-use crate::page::Page;
+use crate::page::{PATIENCE, Page};
 
 /// The model's weights, as the server knows them.
 pub const WEIGHTS: &str = "model/model.safetensors";
@@ -200,6 +200,27 @@ impl Desk {
         picker.send_keys(paths).await.expect("files");
     }
 
+    /// Picks files that are no model, and waits until they are refused. The sentence, and how long that took, in milliseconds.
+    pub async fn is_refused(&self, paths: &str) -> (String, f64) {
+        let states = self.page.script("return window.witness.states.length").await;
+        let picker = self
+            .page
+            .driver
+            .find(By::Css("input[type=file]"))
+            .await
+            .expect("a picker");
+        picker.send_keys(paths).await.expect("files");
+        let again = format!(
+            "const {{ states }} = window.witness; return states.length >= {states} + 2 && states.at(-1) !== 'loading'"
+        );
+        self.page.until("a refusal", &again).await;
+        let problem = self.problem_in_a_sentence().await;
+        assert_eq!(self.state().await, "ready", "{problem}");
+        let took = "const { since } = window.witness; return since.ready - since.loading";
+        let millis = self.page.script(took).await.as_f64().expect("milliseconds");
+        (problem, millis)
+    }
+
     /// Downloads a repository from a hub.
     pub async fn download(&self, hub: &str, repository: &str) {
         self.page.press("Settings").await;
@@ -228,6 +249,58 @@ impl Desk {
     pub async fn delete_model(&self, name: &str) {
         self.page.press("Settings").await;
         self.page.press(&format!("Delete {name}")).await;
+    }
+
+    /// Deletes all kept models; there must be several.
+    pub async fn delete_all_models(&self) {
+        self.page.press("Settings").await;
+        self.page.press("Delete all").await;
+    }
+
+    /// Chooses how the open model lies in memory.
+    pub async fn keep_in_memory_as(&self, form: &str) {
+        self.page.press("Settings").await;
+        let list = self.page.the("combobox", "In memory").await;
+        let options = list.find_all(By::Css("option")).await.expect("forms");
+        for option in options {
+            if option.text().await.expect("a name").starts_with(form) {
+                return option.click().await.expect("it can be chosen");
+            }
+        }
+        panic!("there is no form {form}");
+    }
+
+    /// Lets the browser keep only so many bytes for the page, or as many as it likes.
+    pub async fn have_space(&self, bytes: Option<u64>) {
+        let origin = self.page.text_of("return location.origin").await;
+        let mut quota = json!({ "origin": origin });
+        if let Some(bytes) = bytes {
+            quota["quotaSize"] = bytes.into();
+        }
+        self.page.devtools("Storage.overrideQuotaForOrigin", quota).await;
+    }
+
+    /// Opens the page in a second tab and turns to it; returns the way back.
+    pub async fn open_another_tab(&self) -> WindowHandle {
+        let driver = &self.page.driver;
+        let first = driver.window().await.expect("a tab");
+        let second = driver.new_tab().await.expect("another tab");
+        self.turn_to_tab(&second).await;
+        prepare(&self.page, &self.scripts).await;
+        driver.goto(self.server.url()).await.expect("the page opens");
+        first
+    }
+
+    /// Turns to a tab.
+    pub async fn turn_to_tab(&self, tab: &WindowHandle) {
+        let turned = self.page.driver.switch_to_window(tab.clone()).await;
+        turned.expect("a tab");
+    }
+
+    /// Waits until a download of the embedded model's size is between 3 and 10 MB.
+    pub async fn is_half_way(&self) {
+        let script = "return /: [3-9][.0-9]* of 1/.test(document.querySelector('.loading')?.innerText)";
+        self.page.until("half of it", script).await;
     }
 
     /// Forgets everything, and confirms it.
@@ -392,11 +465,17 @@ const METRICS: [&str; 4] = ["Relevance", "Clarity", "Originality", "Engagement"]
 async fn visit(driver: &ChromeDriver, profile: &Profile, server: &Server, scripts: &[String]) -> Page {
     let page = Page {
         driver: driver.browser(profile).await,
+        patience: PATIENCE,
     };
+    prepare(&page, scripts).await;
+    page.driver.goto(server.url()).await.expect("the page opens");
+    page
+}
+
+/// Puts scripts before those of every page that the tab will open.
+async fn prepare(page: &Page, scripts: &[String]) {
     for script in scripts {
         page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }))
             .await;
     }
-    page.driver.goto(server.url()).await.expect("the page opens");
-    page
 }

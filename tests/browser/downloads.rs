@@ -19,7 +19,7 @@ fn hub() -> Hub {
     let weights = &mut files[2].1;
     let last = weights.len() - 2;
     weights[last] ^= 4;
-    Hub::start(&files)
+    Hub::start(files)
 }
 
 #[tokio::test]
@@ -109,12 +109,7 @@ async fn a_stopped_download_goes_on_later() {
     let desk = Desk::open().await;
     hub.set_fault(Fault::StallAfter(6_000_000));
     desk.download(&hub.url(), "test/model").await;
-    desk.page
-        .until(
-            "half of it",
-            "return /: [3-9][.0-9]* of 1/.test(document.querySelector('.loading')?.innerText)",
-        )
-        .await;
+    desk.is_half_way().await;
     desk.page.press("Stop").await;
     let problem = desk.problem_in_a_sentence().await;
     assert!(problem.contains("stopped") && problem.contains("kept"), "{problem}");
@@ -128,5 +123,44 @@ async fn a_stopped_download_goes_on_later() {
             .last()
             .is_some_and(|first| first.is_some_and(|first| first >= 3_000_000))
     );
+    desk.is_unharmed().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a built page: cargo xtask test"]
+async fn a_full_disk_is_said_and_everything_else_stays() {
+    let hub = hub();
+    let desk = Desk::open().await;
+    desk.be_greedy().await;
+    let before = desk.write("The price").await;
+    desk.have_space(Some(8_000_000)).await;
+    desk.download(&hub.url(), "test/model").await;
+    let problem = desk.problem_in_a_sentence().await;
+    assert!(problem.contains("space"), "{problem}");
+    desk.becomes("ready").await;
+    assert_eq!(desk.write("The price").await, before, "what was open stays open");
+
+    desk.have_space(None).await;
+    desk.download(&hub.url(), "test/model").await;
+    desk.hears("Sapling is ready.").await;
+    desk.becomes("ready").await;
+    desk.is_unharmed().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a built page: cargo xtask test"]
+async fn a_second_tab_leaves_the_first_ones_download_alone() {
+    let hub = hub();
+    let desk = Desk::open().await;
+    hub.set_fault(Fault::StallAfter(6_000_000));
+    desk.download(&hub.url(), "test/model").await;
+    desk.is_half_way().await;
+    let first = desk.open_another_tab().await;
+    desk.becomes("ready").await;
+    desk.download(&hub.url(), "test/model").await;
+    let problem = desk.problem_in_a_sentence().await;
+    assert!(problem.contains("another tab"), "{problem}");
+    desk.turn_to_tab(&first).await;
+    desk.hears("Sapling is ready.").await;
     desk.is_unharmed().await;
 }

@@ -35,6 +35,8 @@ pub struct Hub {
 
 struct State {
     files: HashMap<String, Vec<u8>>,
+    /// Of the large files.
+    sha256: HashMap<String, String>,
     fault: Mutex<Fault>,
     /// The ranges of `model.safetensors` that were asked for.
     ranges: Mutex<Vec<Option<usize>>>,
@@ -42,13 +44,18 @@ struct State {
 }
 
 impl Hub {
-    pub fn start(files: &[(&str, Vec<u8>)]) -> Self {
+    pub fn start(files: Vec<(&str, Vec<u8>)>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let state = Arc::new(State {
-            files: files
+            sha256: files
                 .iter()
-                .map(|(name, bytes)| ((*name).to_owned(), bytes.clone()))
+                .filter(|(name, _)| is_large(name))
+                .map(|(name, bytes)| ((*name).to_owned(), sha256(bytes)))
+                .collect(),
+            files: files
+                .into_iter()
+                .map(|(name, bytes)| (name.to_owned(), bytes))
                 .collect(),
             fault: Mutex::default(),
             ranges: Mutex::default(),
@@ -111,13 +118,11 @@ fn answer(mut stream: &TcpStream, port: u16, state: &State) -> std::io::Result<(
     let Some(file) = state.files.get(name) else {
         return stream.write_all(head("404 Not Found", "", 0).as_bytes());
     };
-    let large = name.ends_with(".safetensors");
+    let large = is_large(name);
     match folder {
         "/test/model/raw/main" if large => {
             let size = file.len() + if fault == Fault::LongerPointer { 1000 } else { 0 };
-            let sha: String = Sha256::digest(file)
-                .iter()
-                .fold(String::new(), |text, byte| text + format!("{byte:02x}").as_str());
+            let sha = &state.sha256[name];
             let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha}\nsize {size}\n");
             stream.write_all(head("200 OK", "", pointer.len()).as_bytes())?;
             stream.write_all(pointer.as_bytes())
@@ -134,7 +139,8 @@ fn answer(mut stream: &TcpStream, port: u16, state: &State) -> std::io::Result<(
             if range.is_some() && first == file.len() {
                 return stream.write_all(head("416 Range Not Satisfiable", "", 0).as_bytes());
             }
-            let mut bytes = file[first..last.max(first)].to_vec();
+            let bytes = &file[first..last.max(first)];
+            let mut last_byte = bytes.last().copied();
             let once = || *state.fault.lock().expect("a lock") = Fault::None;
             if large {
                 state.ranges.lock().expect("a lock").push(range.map(|(first, _)| first));
@@ -143,11 +149,7 @@ fn answer(mut stream: &TcpStream, port: u16, state: &State) -> std::io::Result<(
                         once();
                         return stream.write_all(head("503 Service Unavailable", "", 0).as_bytes());
                     }
-                    Fault::WrongByte => {
-                        if let Some(byte) = bytes.last_mut() {
-                            *byte ^= 1;
-                        }
-                    }
+                    Fault::WrongByte => last_byte = last_byte.map(|byte| byte ^ 1),
                     Fault::None | Fault::DropAfter(_) | Fault::StallAfter(_) | Fault::LongerPointer => {}
                 }
             }
@@ -175,9 +177,23 @@ fn answer(mut stream: &TcpStream, port: u16, state: &State) -> std::io::Result<(
                 | Fault::StallAfter(_)
                 | Fault::WrongByte
                 | Fault::LongerPointer
-                | Fault::Busy => stream.write_all(&bytes),
+                | Fault::Busy => {
+                    stream.write_all(&bytes[..bytes.len().saturating_sub(1)])?;
+                    stream.write_all(last_byte.as_slice())
+                }
             }
         }
         _ => stream.write_all(head("404 Not Found", "", 0).as_bytes()),
     }
+}
+
+/// Whether a hub keeps a file elsewhere and has a pointer in its place.
+fn is_large(name: &str) -> bool {
+    name.ends_with(".safetensors")
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::new(), |text, byte| text + format!("{byte:02x}").as_str())
 }

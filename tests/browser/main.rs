@@ -12,13 +12,19 @@
 )]
 
 mod chrome;
+#[path = "../common/damage.rs"]
+mod damage;
 mod desk;
+#[path = "../common/formula.rs"]
+mod formula;
 mod hub;
 mod page;
 mod safetensors;
 
 mod bad_input;
+mod damaged_files;
 mod downloads;
+mod gpt2;
 mod looks;
 mod memory;
 mod models;

@@ -85,6 +85,14 @@ async fn a_hugging_face_folder_and_a_sharded_one() {
         post,
         "the same weights are the same model"
     );
+
+    desk.open_files(&fixture("formats/q8_0.gguf")).await;
+    desk.hears("Tiny is ready.").await;
+    desk.becomes("ready").await;
+    desk.delete_all_models().await;
+    desk.hears("The model is deleted.").await;
+    desk.reload().await;
+    desk.hears("Seedling is ready.").await;
     desk.is_unharmed().await;
 }
 

@@ -12,6 +12,8 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 /// A page in a browser.
 pub struct Page {
     pub driver: WebDriver,
+    /// How long [`Page::until`] waits.
+    pub patience: Duration,
 }
 
 impl Page {
@@ -37,7 +39,7 @@ impl Page {
 
     /// Waits until a script returns something that is neither null, false nor empty.
     pub async fn until(&self, what: &str, script: &str) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         loop {
             let found = self.script(script).await;
             if !matches!(&found, Value::Null | Value::Bool(false)) && found != json!("") {

@@ -6,11 +6,12 @@ use fledge::content::ContentType;
 use fledge::engine::weights::WeightFile;
 use fledge::engine::{Error, Generation, Model, ModelFiles};
 use fledge::settings::{Precision, Sampling};
+use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+use crate::damage::damage;
 use crate::fixtures::{file, files, model, weights};
 
 type Tensors = HashMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
@@ -175,30 +176,6 @@ fn models_have_names_of_their_own() {
         tiny.id()
     );
     assert!(!file("tiny-gpt2/config.json").is_empty());
-}
-
-/// What can happen to a file on its way: it is cut, bytes change, a stretch of it becomes zeros or is doubled.
-fn damage(bytes: &[u8], rng: &mut StdRng, head: usize) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    let at = rng.random_range(0..head.min(bytes.len()));
-    match rng.random_range(0..5) {
-        0 => bytes.truncate(rng.random_range(0..bytes.len())),
-        1 => bytes[at] = rng.random(),
-        2 => {
-            let end = (at + 8).min(bytes.len());
-            bytes[at..end].fill(if rng.random() { 0xff } else { 0 });
-        }
-        3 => {
-            let end = (at + rng.random_range(1..64)).min(bytes.len());
-            let stretch = bytes[at..end].to_vec();
-            bytes.splice(at..at, stretch);
-        }
-        _ => {
-            let end = (at + rng.random_range(1..64)).min(bytes.len());
-            bytes.drain(at..end);
-        }
-    }
-    bytes
 }
 
 #[test]

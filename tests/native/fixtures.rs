@@ -27,6 +27,7 @@ pub fn files(name: &str) -> ModelFiles {
         tokenizer: file("tiny-gpt2/tokenizer.json"),
         weights: weights(file(&format!("{name}/model.safetensors"))),
         card: None,
+        name: None,
     }
 }
 
@@ -54,6 +55,7 @@ pub fn embedded_as(precision: Precision) -> Model {
             tokenizer: file("tokenizer.json"),
             weights: weights(file("model.safetensors")),
             card: Some(file("fledge.json")),
+            name: None,
         },
         Some(precision),
     )

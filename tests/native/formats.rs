@@ -140,34 +140,56 @@ fn eight_bits_in_memory_write_almost_the_same() {
     );
 
     // Real text: posts that the model has not been trained on, under their prompts.
-    let (mut nats, mut divergence, mut same, mut count) = ([0f64; 2], 0f64, 0u32, 0u32);
-    for (prompt, text) in held_out_posts() {
-        let mut ids = exact
-            .encode_prompt(ContentType::Post, &prompt, 100)
-            .expect("prompt")
-            .ids;
-        let start = ids.len();
-        ids.extend(exact.tokenizer().encode(&text).expect("ids"));
-        let [p, q] = [&exact, &small].map(|model| log_probabilities(model, &ids));
-        for at in start..ids.len() {
-            let (p, q) = (&p[at - 1], &q[at - 1]);
-            let next = ids[at] as usize;
-            nats[0] -= f64::from(p[next]);
-            nats[1] -= f64::from(q[next]);
-            divergence += p.iter().zip(q).map(|(p, q)| f64::from(p.exp() * (p - q))).sum::<f64>();
-            same += u32::from(argmax(p) == argmax(q));
-            count += 1;
-        }
-    }
-    let each = f64::from(count);
-    let [exact, small] = nats.map(|nats| (nats / each).exp());
+    let all: Vec<Agreement> = held_out_posts()
+        .into_iter()
+        .map(|(prompt, text)| {
+            let prompt = exact.encode_prompt(ContentType::Post, &prompt, 100).expect("prompt");
+            let text = exact.tokenizer().encode(&text).expect("ids");
+            agreement(&exact, &small, &[&prompt.ids[..], &text].concat(), prompt.ids.len())
+        })
+        .collect();
+    let tokens: f64 = all.iter().map(|post| post.tokens).sum();
+    let mean = |value: fn(&Agreement) -> f64| all.iter().map(|post| post.tokens * value(post)).sum::<f64>() / tokens;
+    let [exact, small] = [mean(|post| post.nats[0]), mean(|post| post.nats[1])].map(f64::exp);
+    let (divergence, same) = (mean(|post| post.divergence), mean(|post| post.same));
     println!(
-        "8 bits in memory, {count} tokens of held-out posts: perplexity {small:.3} (f32 {exact:.3}), KL {:.6} nats a token, \
-         the likeliest token is the same for {:.2} %",
-        divergence / each,
-        100.0 * f64::from(same) / each
+        "8 bits in memory, {tokens} tokens of held-out posts: perplexity {small:.3} (f32 {exact:.3}), KL {divergence:.6} nats \
+         a token, the likeliest token is the same for {:.2} %",
+        100.0 * same
     );
-    assert!(divergence / each < 0.01 && f64::from(same) / each > 0.95 && (small / exact - 1.0).abs() < 0.01);
+    assert!(divergence < 0.01 && same > 0.95 && (small / exact - 1.0).abs() < 0.01);
+}
+
+/// How far two models agree on a text; means over its tokens.
+pub struct Agreement {
+    /// How many tokens were looked at.
+    pub tokens: f64,
+    /// Cross-entropy of the first and of the second, in nats.
+    pub nats: [f64; 2],
+    /// KL divergence of the second from the first, in nats.
+    pub divergence: f64,
+    /// How often both have the same likeliest token.
+    pub same: f64,
+}
+
+/// Compares two models on the tokens of a text from `start` on.
+pub fn agreement(first: &Model, second: &Model, ids: &[u32], start: usize) -> Agreement {
+    let [p, q] = [first, second].map(|model| log_probabilities(model, ids));
+    let (mut nats, mut divergence, mut same) = ([0f64; 2], 0f64, 0f64);
+    for at in start..ids.len() {
+        let (p, q, next) = (&p[at - 1], &q[at - 1], ids[at] as usize);
+        nats[0] -= f64::from(p[next]);
+        nats[1] -= f64::from(q[next]);
+        divergence += p.iter().zip(q).map(|(p, q)| f64::from(p.exp() * (p - q))).sum::<f64>();
+        same += f64::from(u8::from(argmax(p) == argmax(q)));
+    }
+    let tokens = (ids.len() - start) as f64;
+    Agreement {
+        tokens,
+        nats: nats.map(|nats| nats / tokens),
+        divergence: divergence / tokens,
+        same: same / tokens,
+    }
 }
 
 #[test]

@@ -1,12 +1,17 @@
 //! The promises that need no browser, one file each. They share one program because linking candle takes its time.
 
+#[path = "../common/damage.rs"]
+mod damage;
 mod fixtures;
-mod formats;
+#[path = "../common/formula.rs"]
+mod formula;
 
 mod adapters;
 mod bad_models;
+mod formats;
 mod gpt2_tokenizer;
 mod gradients;
+mod large;
 mod lessons;
 mod parity;
 mod taste;

@@ -6,16 +6,17 @@ use fledge::content::ContentType;
 use fledge::engine::sampler::Sampler;
 use fledge::engine::weights::Weights;
 use fledge::engine::{Cache, Config, Generation, Gpt2};
-use fledge::settings::Sampling;
+use fledge::settings::{Precision, Sampling};
 
-use crate::fixtures::{Reference, assert_within, file, greedy, logits, model, values};
+use crate::fixtures::{Reference, assert_within, greedy, logits, model, values, weights};
+use crate::formula;
 
 const TOLERANCE: f32 = 1e-4;
 /// Enough to tell 1 % from 2 %.
 const DRAWS: usize = 4000;
 
 /// `count` greedy tokens after `ids`, end-of-text ignored.
-fn continuation(gpt2: &Gpt2, ids: &[u32], count: usize, cached: bool) -> Vec<u32> {
+pub fn continuation(gpt2: &Gpt2, ids: &[u32], count: usize, cached: bool) -> Vec<u32> {
     let mut cache = Cache::new(gpt2.config(), 1, ids.len() + count).expect("cache");
     let mut all = ids.to_vec();
     for _ in 0..count {
@@ -64,7 +65,7 @@ fn greedy_text_is_transformers_with_and_without_the_cache() {
 #[test]
 fn a_model_of_124m_shape_equals_transformers() {
     let reference = Reference::load();
-    let gpt2 = big::gpt2();
+    let gpt2 = big();
     let ids = reference.ids("big/ids");
     let all = logits(&gpt2, &ids); // [40, 50257]
     let found_argmax: Vec<u32> = all.argmax(1).and_then(|t| t.to_vec1()).expect("argmax");
@@ -154,90 +155,9 @@ fn a_post_written_greedily_is_the_greedy_continuation() {
     drop(reference);
 }
 
-/// Two layers of GPT-2 124M's shape whose every weight is a formula; `make.py` states it.
-mod big {
-    use super::{Config, Gpt2, Weights, file};
-    use safetensors::{Dtype, tensor::TensorView};
-
-    const WIDTH: usize = 768;
-    const VOCABULARY: usize = 50257;
-    const POSITIONS: usize = 1024;
-
-    pub fn gpt2() -> Gpt2 {
-        let mut config: serde_json::Value = serde_json::from_slice(&file("tiny-gpt2/config.json")).expect("json");
-        for (key, value) in [
-            ("n_embd", WIDTH),
-            ("n_head", 12),
-            ("n_layer", 2),
-            ("n_positions", POSITIONS),
-            ("vocab_size", VOCABULARY),
-        ] {
-            config[key] = value.into();
-        }
-        let config = Config::from_json(config.to_string().as_bytes()).expect("config");
-        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = shapes()
-            .into_iter()
-            .map(|(name, shape)| (name.clone(), shape.clone(), bytes(&name, &shape)))
-            .collect();
-        let views = tensors
-            .iter()
-            .map(|(name, shape, data)| (name, TensorView::new(Dtype::F32, shape.clone(), data).expect("view")));
-        let file = safetensors::serialize(views, None).expect("safetensors");
-        drop(tensors);
-        let weights = Weights::open(crate::fixtures::weights(file), &config).expect("weights");
-        Gpt2::new(config.clone(), &weights, fledge::settings::Precision::Exact).expect("gpt2")
-    }
-
-    fn shapes() -> Vec<(String, Vec<usize>)> {
-        let mut shapes = vec![
-            ("wte.weight".to_owned(), vec![VOCABULARY, WIDTH]),
-            ("wpe.weight".to_owned(), vec![POSITIONS, WIDTH]),
-            ("ln_f.weight".to_owned(), vec![WIDTH]),
-            ("ln_f.bias".to_owned(), vec![WIDTH]),
-        ];
-        for layer in 0..2 {
-            for norm in ["ln_1", "ln_2"] {
-                shapes.push((format!("h.{layer}.{norm}.weight"), vec![WIDTH]));
-                shapes.push((format!("h.{layer}.{norm}.bias"), vec![WIDTH]));
-            }
-            for (name, fan_in, fan_out) in [
-                ("attn.c_attn", WIDTH, 3 * WIDTH),
-                ("attn.c_proj", WIDTH, WIDTH),
-                ("mlp.c_fc", WIDTH, 4 * WIDTH),
-                ("mlp.c_proj", 4 * WIDTH, WIDTH),
-            ] {
-                shapes.push((format!("h.{layer}.{name}.weight"), vec![fan_in, fan_out]));
-                shapes.push((format!("h.{layer}.{name}.bias"), vec![fan_out]));
-            }
-        }
-        shapes
-    }
-
-    fn bytes(name: &str, shape: &[usize]) -> Vec<u8> {
-        let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-            (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        let count: usize = shape.iter().product();
-        let (layer, kind) = name.rsplit_once('.').expect("a dotted name");
-        let is_norm = layer.contains("ln_");
-        (0..count as u64)
-            .flat_map(|i| {
-                let u = (splitmix64(seed.wrapping_add(i)) >> 40) as f32 / 16_777_216.0 - 0.5;
-                let value = match name {
-                    _ if kind == "bias" => u * 0.04,
-                    _ if is_norm => 1.0 + u * 0.2,
-                    "wpe.weight" => u * 0.02,
-                    _ => u * 0.08,
-                };
-                value.to_le_bytes()
-            })
-            .collect()
-    }
-
-    fn splitmix64(x: u64) -> u64 {
-        let z = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
+/// Two layers of GPT-2 124M's shape.
+fn big() -> Gpt2 {
+    let config = Config::from_json(&formula::config(2)).expect("config");
+    let weights = Weights::open(weights(formula::weights(2, 0.08)), &config).expect("weights");
+    Gpt2::new(config, &weights, Precision::Exact).expect("gpt2")
 }

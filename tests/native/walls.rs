@@ -13,7 +13,10 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("engine", &["settings", "content", "length"]),
     ("learning", &["engine", "feedback", "settings"]),
     ("protocol", &["feedback", "settings", "content"]),
-    ("view", &["protocol", "feedback", "settings", "content", "length"]),
+    (
+        "view",
+        &["protocol", "feedback", "settings", "content", "length", "catalogue"],
+    ),
     (
         "worker",
         &[

@@ -162,6 +162,7 @@ pub fn model_files(file: WeightFile) -> Result<ModelFiles, Error> {
             name: file.name,
             source: file.source,
         }],
+        name: None,
     })
 }
 

@@ -82,6 +82,7 @@ pub async fn fetch(folder: &str, progress: impl FnMut(u64, Option<u64>)) -> Resu
         tokenizer,
         weights: vec![WeightFile::from_bytes("model.safetensors", weights)],
         card,
+        name: None,
     })
 }
 

@@ -94,7 +94,7 @@ pub async fn download(hub: &Hub, stop: &Stop, tell: &dyn Fn(Progress)) -> Result
     let (small, wanted) = plan(hub, stop).await?;
     let total: u64 = small.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>()
         + wanted.iter().map(|file| file.size).sum::<u64>();
-    let folder = shelf.download(&key, total).await?;
+    let (folder, _writer) = shelf.download(&key, name(hub), total).await?;
     let mut here = 0;
     for (name, bytes) in &small {
         folder.write_whole(name, bytes).await?;

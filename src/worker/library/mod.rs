@@ -19,6 +19,7 @@ use self::blob::{BlobReader, Meter};
 pub use self::connection::Stop;
 pub use self::folder::fetch;
 pub use self::opfs::Error as ShelfError;
+pub use self::race::{Either, race};
 pub use self::shelf::Shelf;
 use crate::engine::weights::WeightFile;
 use crate::engine::{self, ModelFiles, tokenizer};
@@ -60,8 +61,12 @@ pub fn beside(message: &JsValue) -> Vec<(String, Blob)> {
 
 /// The files of a model that is kept on this device, opened.
 pub async fn kept(id: &str, progress: impl Fn(u64, Option<u64>) + 'static) -> Result<ModelFiles, Error> {
-    let files = Shelf::open().await?.files(id).await?;
-    open(&files, progress).await
+    let (name, files) = Shelf::open().await?.files(id).await?;
+    let files = open(&files, progress).await?;
+    Ok(ModelFiles {
+        name: Some(name),
+        ..files
+    })
 }
 
 /// The files of a model among these, opened. `progress` hears of bytes that are read, and of how many there are.
@@ -97,6 +102,7 @@ pub async fn open(
                     Some(at) => Some(read(&files[at]).await?),
                     None => None,
                 },
+                name: None,
             })
         }
     }

@@ -30,9 +30,18 @@ pub enum Error {
         /// Megabytes that are left.
         free: u64,
     },
+    /// The quota was used up, or the disk, although the browser had promised more.
+    #[error("this device has no more space for it; delete models in the settings, or make room on the disk")]
+    DiskFull,
     /// It was deleted, here or by the browser.
     #[error("it is no longer on this device")]
     Gone,
+    /// The person pressed Stop.
+    #[error("copying was stopped")]
+    Stopped,
+    /// Another tab writes it.
+    #[error("another tab is just downloading or copying it; wait for that, then try again")]
+    Taken,
     /// Whatever else the browser says.
     #[error("the browser's file system failed ({0})")]
     Browser(String),
@@ -44,6 +53,7 @@ impl From<JsValue> for Error {
         match text("name").as_deref() {
             Some("NotFoundError") => Self::Gone,
             Some("SecurityError") => Self::NoPlace,
+            Some("QuotaExceededError") => Self::DiskFull,
             name => Self::Browser(text("message").or_else(|| name.map(str::to_owned)).unwrap_or_default()),
         }
     }
@@ -202,7 +212,7 @@ fn write(handle: &FileSystemSyncAccessHandle, at: f64, bytes: &Uint8Array) -> Re
     options.set_at(at);
     let written = handle.write_with_js_u8_array_and_options(bytes, &options)?;
     if written < f64::from(bytes.length()) {
-        return Err(Error::Browser("the disk is full".into()));
+        return Err(Error::DiskFull);
     }
     Ok(())
 }

@@ -2,26 +2,24 @@
 //!
 //! A folder counts as a model only with `about.json` in it, which is written last: what is half written is no model. A
 //! download that was stopped leaves its parts, and `download.json` beside them, to go on from; everything else that is half
-//! written is swept away when the shelf is listed.
+//! written is swept away when the shelf is listed, unless a tab is just writing it: whoever writes a folder holds its lock.
 
 use js_sys::Uint8Array;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
 use super::opfs::{Error, Folder, Part, room_for};
 use crate::protocol::KeptModel;
+use crate::worker::host::{self, Guard, Lock};
 
 /// The folder of all models.
 const FOLDER: &str = "models";
-/// The file that makes a folder a model.
-const ABOUT: &str = "about.json";
-/// The file that says that a download may go on here.
-const DOWNLOAD: &str = "download.json";
 /// So much is copied at a time.
 const PIECE: f64 = 4e6;
 
-/// What `about.json` says.
+/// What `about.json` says, which makes a folder a model.
 #[derive(Serialize, Deserialize)]
 struct About {
     name: String,
@@ -32,15 +30,49 @@ struct About {
     bytes: u64,
 }
 
-impl About {
+impl Note for About {
+    const FILE: &str = "about.json";
+}
+
+/// What `download.json` says, which lets a download go on.
+#[derive(Serialize, Deserialize)]
+struct Download {
+    name: String,
+}
+
+impl Note for Download {
+    const FILE: &str = "download.json";
+}
+
+/// A small file in a model's folder.
+trait Note: Serialize + DeserializeOwned {
+    const FILE: &str;
+
     async fn read(folder: &Folder) -> Result<Self, Error> {
-        let text = JsFuture::from(folder.file(ABOUT).await?.text()).await?;
+        let text = JsFuture::from(folder.file(Self::FILE).await?.text()).await?;
         serde_json::from_str(&text.as_string().unwrap_or_default()).map_err(|error| Error::Browser(error.to_string()))
     }
 
     async fn write(&self, folder: &Folder) -> Result<(), Error> {
-        let about = serde_json::to_vec(self).map_err(|error| Error::Browser(error.to_string()))?;
-        folder.write_whole(ABOUT, &about).await
+        let note = serde_json::to_vec(self).map_err(|error| Error::Browser(error.to_string()))?;
+        folder.write_whole(Self::FILE, &note).await
+    }
+}
+
+/// The right to write a model's folder, for as long as this lives.
+pub struct Writer {
+    /// Where there are no locks there is no way to know.
+    _lock: Option<Guard>,
+}
+
+impl Writer {
+    /// Takes the right, if no other tab has it.
+    async fn of(id: &str) -> Result<Self, Error> {
+        match host::lock(&format!("fledge-model-{id}"), false).await {
+            Lock::Held(guard) => Ok(Self { _lock: Some(guard) }),
+            Lock::Taken => Err(Error::Taken),
+            Lock::Missing => Ok(Self { _lock: None }),
+        }
     }
 }
 
@@ -56,15 +88,33 @@ impl Shelf {
         Ok(Self { models })
     }
 
-    /// What is there, by name. Folders that are neither models nor downloads are deleted.
+    /// What is there, by name: models and downloads. Folders that are neither are deleted.
     pub async fn list(&self) -> Result<Vec<KeptModel>, Error> {
         let mut kept = Vec::new();
         for id in self.models.names().await? {
             let folder = self.models.folder(&id, false).await?;
             match About::read(&folder).await {
-                Ok(About { name, model, bytes, .. }) => kept.push(KeptModel { id, model, name, bytes }),
-                Err(_) if folder.file(DOWNLOAD).await.is_ok() => {}
-                Err(_) => self.discard(&id).await?,
+                Ok(About { name, model, bytes, .. }) => kept.push(KeptModel {
+                    id,
+                    model,
+                    name,
+                    bytes,
+                    whole: true,
+                }),
+                Err(_) => match Download::read(&folder).await {
+                    Ok(Download { name }) => kept.push(KeptModel {
+                        id,
+                        model: None,
+                        name,
+                        bytes: folder.bytes().await?,
+                        whole: false,
+                    }),
+                    Err(_) => {
+                        if let Ok(_writer) = Writer::of(&id).await {
+                            self.models.remove(&id).await?;
+                        }
+                    }
+                },
             }
         }
         kept.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
@@ -79,15 +129,16 @@ impl Shelf {
         }
     }
 
-    /// The files of a model, with their names.
-    pub async fn files(&self, id: &str) -> Result<Vec<(String, Blob)>, Error> {
+    /// What a model is called here, and its files with their names.
+    pub async fn files(&self, id: &str) -> Result<(String, Vec<(String, Blob)>), Error> {
         let folder = self.models.folder(id, false).await?;
+        let about = About::read(&folder).await?;
         let mut files = Vec::new();
-        for name in About::read(&folder).await?.files {
+        for name in about.files {
             let file = folder.file(&name).await?;
             files.push((name, file.into()));
         }
-        Ok(files)
+        Ok((about.name, files))
     }
 
     /// Notes which model a folder holds.
@@ -103,15 +154,17 @@ impl Shelf {
 
     /// Deletes a model.
     pub async fn discard(&self, id: &str) -> Result<(), Error> {
+        let _writer = Writer::of(id).await?;
         self.models.remove(id).await
     }
 
     /// Begins a download of so many bytes, or goes on with it, if there is room for what is missing.
-    pub async fn download(&self, id: &str, total: u64) -> Result<Folder, Error> {
+    pub async fn download(&self, id: &str, name: String, total: u64) -> Result<(Folder, Writer), Error> {
+        let writer = Writer::of(id).await?;
         let folder = self.models.folder(id, true).await?;
         room_for(total.saturating_sub(folder.bytes().await?)).await?;
-        folder.write_whole(DOWNLOAD, b"{}").await?;
-        Ok(folder)
+        Download { name }.write(&folder).await?;
+        Ok((folder, writer))
     }
 
     /// Makes a folder whose files are whole a model.
@@ -128,6 +181,7 @@ impl Shelf {
     /// Begins to copy files into the folder of a model, if there is room for them.
     pub async fn keep(&self, id: &str, name: &str, files: Vec<(String, Blob)>) -> Result<Copying, Error> {
         let bytes = files.iter().map(|(_, blob)| blob.size()).sum::<f64>() as u64;
+        let writer = Writer::of(id).await?;
         room_for(bytes).await?;
         let about = About {
             name: name.to_owned(),
@@ -136,6 +190,7 @@ impl Shelf {
             bytes,
         };
         Ok(Copying {
+            _writer: writer,
             folder: self.models.folder(id, true).await?,
             about,
             waiting: files.into_iter().rev().collect(),
@@ -147,6 +202,7 @@ impl Shelf {
 
 /// A model on its way to the shelf.
 pub struct Copying {
+    _writer: Writer,
     folder: Folder,
     about: About,
     waiting: Vec<(String, Blob)>,
