@@ -142,7 +142,7 @@ async fn a_full_disk_is_said_and_everything_else_stays() {
 
     desk.have_space(None).await;
     desk.download(&hub.url(), "test/model").await;
-    desk.hears("Sapling is ready.").await;
+    desk.hears("Sapling is ready").await;
     desk.becomes("ready").await;
     desk.is_unharmed().await;
 }
