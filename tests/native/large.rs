@@ -80,7 +80,7 @@ fn every_format_of_a_124m_checkpoint_holds_the_same_model() {
         "q8_0.gguf",
     ] {
         let path = folder.join(name);
-        let files = if name.ends_with(".gguf") {
+        let files = if path.extension().is_some_and(|extension| extension == "gguf") {
             ModelFiles::from_gguf(weight_file(&path)).expect(name)
         } else {
             let shards = std::fs::read_dir(&path).map(|entries| entries.map(|entry| entry.expect("an entry").path()));
