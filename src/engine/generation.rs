@@ -1,7 +1,6 @@
 //! Writing one text, token by token. The caller pulls: [`Generation::next`] gives one token, so that whoever calls
 //! decides about Stop and about how often the screen is drawn.
 
-use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Adapter, Cache, Error, Model, Sampler};
@@ -64,7 +63,7 @@ impl Generation {
         let capacity = prompt.ids.len() + most;
         Ok(Self {
             sampler: Sampler::new(*sampling),
-            cache: Cache::new(model.config(), 1, capacity)?,
+            cache: Cache::new(model.config(), model.precision(), 1, capacity),
             prompt_len: prompt.ids.len(),
             ids: prompt.ids,
             prompt_cut: prompt.cut,
@@ -88,14 +87,11 @@ impl Generation {
             return Ok(None);
         }
         let new = &self.ids[self.cache.len()..];
-        let ids = Tensor::new(new, &Device::Cpu)?.unsqueeze(0)?; // [1, t]
-        let hidden = model.gpt2().hidden(&ids, Some(&mut self.cache), adapter)?; // [1, t, n]
-        let last = hidden.narrow(1, new.len() - 1, 1)?.squeeze(0)?; // [1, n]
-        let logits = model.gpt2().logits(&last)?.squeeze(0)?; // [v]
+        let logits = model.gpt2().read(new, &mut self.cache, adapter)?; // [v]
         // A post has at least one word: to end an empty one is cheap to learn and worth nothing.
         let end_of_text = model.tokenizer().end_of_text();
         let forbidden = end_of_text.filter(|_| self.text.trim().is_empty());
-        let drawn = self.sampler.draw(&logits, &self.ids, forbidden)?;
+        let drawn = self.sampler.draw(logits, &self.ids, forbidden)?;
 
         if end_of_text == Some(drawn.token) {
             self.push(drawn);

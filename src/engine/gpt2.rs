@@ -1,33 +1,35 @@
 //! GPT-2, the whole model (Radford et al. 2019), bottom-up. Fields are named like the checkpoint's keys.
 //!
-//! One forward serves writing and teaching. With a [`Cache`] only the new tokens are read; with an [`Adapter`] every
-//! targeted matrix gets its LoRA delta, and gradients flow to it if its tensors are variables. The base never changes.
+//! [`Gpt2::hidden`] serves teaching: with an [`Adapter`] every targeted matrix gets its LoRA delta, and gradients flow to it
+//! if its tensors are variables. `Gpt2::read`, in [`decode`](super::decode), serves writing. The base never changes.
 //!
-//! Shapes: `b` sequences, `t` new tokens, `s` tokens in all, `n = n_embd`, `h = n_head`, `d = n / h`, `v = vocab_size`.
+//! Shapes: `b` sequences, `t` tokens, `n = n_embd`, `v = vocab_size`.
 
-use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::ops;
-use candle_transformers::utils::build_additive_causal_mask;
+use std::sync::Arc;
+
+use candle_core::{Device, Result, Tensor};
 
 use super::config::Activation;
 use super::linear::FrozenLinear;
 use super::lora::{Adapter, Site};
 use super::matrix::{Matrix, Orientation};
+use super::ops::{CausalAttention, Gelu, LayerNorm};
 use super::weights::Weights;
-use super::{Cache, Config, Error};
+use super::{Config, Error, storage};
 use crate::settings::Precision;
 
 /// The frozen base model.
 #[derive(Debug)]
 pub struct Gpt2 {
     config: Config,
+    precision: Precision,
     /// `[v, n]`
     wte: Matrix,
     /// `[n_positions, n]`
-    wpe: Tensor,
-    h: Vec<Block>,
-    ln_f: LayerNorm,
-    lm_head: FrozenLinear,
+    wpe: Arc<[f32]>,
+    pub(super) h: Vec<Block>,
+    pub(super) ln_f: LayerNorm,
+    pub(super) lm_head: FrozenLinear,
     tied: bool,
 }
 
@@ -50,9 +52,10 @@ impl Gpt2 {
         let wte = form(weights.get("wte.weight", &[v, n])?)?;
         let untied = weights.untied_head(&[v, n])?.map(form).transpose()?;
         Ok(Self {
-            wpe: weights.get("wpe.weight", &[config.n_positions, n])?,
+            wpe: values(&weights.get("wpe.weight", &[config.n_positions, n])?)?,
+            precision,
             h: Vec::with_capacity(config.n_layer),
-            ln_f: LayerNorm::new(&config, weights, "ln_f")?,
+            ln_f: layer_norm(&config, weights, "ln_f")?,
             tied: untied.is_none(),
             lm_head: FrozenLinear::new(untied.unwrap_or_else(|| wte.clone()), None),
             wte,
@@ -94,34 +97,26 @@ impl Gpt2 {
                 .iter()
                 .sum::<usize>()
         });
-        self.wte.bytes() + 4 * self.wpe.elem_count() + head + blocks.sum::<usize>()
+        self.wte.bytes() + 4 * self.wpe.len() + head + blocks.sum::<usize>()
     }
 
-    /// Reads tokens: ids `[b, t]` → hidden states `[b, t, n]`, after the last layer norm.
+    /// How its matrices lie in memory.
+    #[must_use]
+    pub const fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Reads whole sequences: ids `[b, t]` → hidden states `[b, t, n]`, after the last layer norm.
     ///
     /// # Errors
-    /// If the tokens do not fit the model's positions or the cache.
-    pub fn hidden(&self, ids: &Tensor, mut cache: Option<&mut Cache>, adapter: Option<&Adapter>) -> Result<Tensor> {
+    /// If the tokens do not fit the model's positions or its vocabulary.
+    pub fn hidden(&self, ids: &Tensor, adapter: Option<&Adapter>) -> Result<Tensor> {
         let (b, t) = ids.dims2()?;
-        let past = cache.as_ref().map_or(0, |cache| cache.len());
-        let token = self.wte.rows(&ids.flatten_all()?)?.reshape((b, t, ()))?; // [b, t, n]
-        let position = self.wpe.narrow(0, past, t)?; // [t, n]
-        let mut x = token.broadcast_add(&position)?;
-        let mask = if t > 1 {
-            Some(build_additive_causal_mask(t, past, None, &Device::Cpu, DType::F32)?) // [1, 1, t, s]
-        } else {
-            None
-        };
+        let mut x = vec![0.0; b * t * self.config.n_embd];
+        self.embed(&ids.flatten_all()?.to_vec1()?, t, 0, &mut x)?;
+        let mut x = Tensor::from_vec(x, (b, t, self.config.n_embd), &Device::Cpu)?;
         for (layer, block) in self.h.iter().enumerate() {
-            let ctx = Context {
-                layer,
-                mask: mask.as_ref(),
-                adapter,
-            };
-            x = block.forward(&x, &ctx, cache.as_deref_mut())?;
-        }
-        if let Some(cache) = cache {
-            cache.advance(t);
+            x = block.forward(&x, &Context { layer, adapter })?;
         }
         self.ln_f.forward(&x)
     }
@@ -130,12 +125,25 @@ impl Gpt2 {
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         self.lm_head.forward(&hidden.contiguous()?)
     }
+
+    /// Token and position embedding of ids `[b, t]`, the first of which stand behind `past` others: `[b, t, n]`.
+    pub(super) fn embed(&self, ids: &[u32], t: usize, past: usize, x: &mut [f32]) -> Result<()> {
+        let n = self.config.n_embd;
+        if past + t > self.config.n_positions {
+            candle_core::bail!("{} tokens are more than the model's positions", past + t);
+        }
+        for (at, (id, x)) in ids.iter().zip(x.chunks_exact_mut(n)).enumerate() {
+            self.wte.row(*id as usize, x)?;
+            let position = &self.wpe[(past + at % t) * n..][..n];
+            x.iter_mut().zip(position).for_each(|(x, position)| *x += position);
+        }
+        Ok(())
+    }
 }
 
 /// What a block needs to know besides its input.
 struct Context<'a> {
     layer: usize,
-    mask: Option<&'a Tensor>,
     adapter: Option<&'a Adapter>,
 }
 
@@ -144,23 +152,24 @@ impl Context<'_> {
     fn linear(&self, base: &FrozenLinear, site: Site, x: &Tensor) -> Result<Tensor> {
         let (b, t, n) = x.dims3()?;
         let x = x.reshape((b * t, n))?;
-        let mut y = base.forward(&x)?;
-        if let Some(adapter) = self.adapter
-            && let Some(delta) = adapter.delta(self.layer, site, &x)?
+        let y = match self
+            .adapter
+            .and_then(|adapter| Some((adapter, adapter.pair(self.layer, site)?)))
         {
-            y = (y + delta)?;
-        }
+            Some((adapter, pair)) => base.forward_with(&x, pair, adapter.lora().scale())?,
+            None => base.forward(&x)?,
+        };
         y.reshape((b, t, ()))
     }
 }
 
 /// `x + attn(ln_1(x))`, then `x + mlp(ln_2(x))`.
 #[derive(Debug)]
-struct Block {
-    ln_1: LayerNorm,
-    attn: Attention,
-    ln_2: LayerNorm,
-    mlp: Mlp,
+pub(super) struct Block {
+    pub ln_1: LayerNorm,
+    pub attn: Attention,
+    pub ln_2: LayerNorm,
+    pub mlp: Mlp,
 }
 
 impl Block {
@@ -168,13 +177,13 @@ impl Block {
         let conv1d = |site| conv1d(config, weights, precision, layer, site);
         let name = |part: &str| format!("h.{layer}.{part}");
         Ok(Self {
-            ln_1: LayerNorm::new(config, weights, &name("ln_1"))?,
+            ln_1: layer_norm(config, weights, &name("ln_1"))?,
             attn: Attention {
                 c_attn: conv1d(Site::AttentionIn)?,
                 c_proj: conv1d(Site::AttentionOut)?,
                 n_head: config.n_head,
             },
-            ln_2: LayerNorm::new(config, weights, &name("ln_2"))?,
+            ln_2: layer_norm(config, weights, &name("ln_2"))?,
             mlp: Mlp {
                 c_fc: conv1d(Site::MlpIn)?,
                 c_proj: conv1d(Site::MlpOut)?,
@@ -183,8 +192,8 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, ctx: &Context, cache: Option<&mut Cache>) -> Result<Tensor> {
-        let x = (x + self.attn.forward(&self.ln_1.forward(x)?, ctx, cache)?)?;
+    fn forward(&self, x: &Tensor, ctx: &Context) -> Result<Tensor> {
+        let x = (x + self.attn.forward(&self.ln_1.forward(x)?, ctx)?)?;
         let y = self.mlp.forward(&self.ln_2.forward(&x)?, ctx)?;
         x + y
     }
@@ -192,74 +201,51 @@ impl Block {
 
 /// Causal multi-head self-attention.
 #[derive(Debug)]
-struct Attention {
-    c_attn: FrozenLinear,
-    c_proj: FrozenLinear,
+pub(super) struct Attention {
+    pub c_attn: FrozenLinear,
+    pub c_proj: FrozenLinear,
     n_head: usize,
 }
 
 impl Attention {
-    fn forward(&self, x: &Tensor, ctx: &Context, cache: Option<&mut Cache>) -> Result<Tensor> {
-        let (b, t, n) = x.dims3()?;
-        let d = n / self.n_head;
+    fn forward(&self, x: &Tensor, ctx: &Context) -> Result<Tensor> {
         let qkv = ctx.linear(&self.c_attn, Site::AttentionIn, x)?; // [b, t, 3n]
-        let heads = |part: usize| {
-            let part = qkv.narrow(D::Minus1, part * n, n)?;
-            part.reshape((b, t, self.n_head, d))?.transpose(1, 2)?.contiguous() // [b, h, t, d]
-        };
-        let (q, mut k, mut v) = (heads(0)?, heads(1)?, heads(2)?);
-        if let Some(cache) = cache {
-            (k, v) = cache.append(ctx.layer, &k, &v)?; // [b, h, s, d]
-        }
-        let mut scores = (q.matmul(&k.t()?)? / (d as f64).sqrt())?; // [b, h, t, s]
-        if let Some(mask) = ctx.mask {
-            scores = scores.broadcast_add(mask)?;
-        }
-        let y = ops::softmax(&scores, D::Minus1)?.matmul(&v)?; // [b, h, t, d]
-        let y = y.transpose(1, 2)?.reshape((b, t, n))?;
+        let y = qkv.apply_op1(CausalAttention { heads: self.n_head })?; // [b, t, n]
         ctx.linear(&self.c_proj, Site::AttentionOut, &y)
     }
 }
 
 /// Two linear maps with a gelu between them.
 #[derive(Debug)]
-struct Mlp {
-    c_fc: FrozenLinear,
-    c_proj: FrozenLinear,
-    activation: Activation,
+pub(super) struct Mlp {
+    pub c_fc: FrozenLinear,
+    pub c_proj: FrozenLinear,
+    pub activation: Activation,
 }
 
 impl Mlp {
     fn forward(&self, x: &Tensor, ctx: &Context) -> Result<Tensor> {
         let y = ctx.linear(&self.c_fc, Site::MlpIn, x)?;
         let y = match self.activation {
-            Activation::GeluTanh => y.gelu()?,
+            Activation::GeluTanh => y.apply_op1(Gelu)?,
             Activation::GeluErf => y.gelu_erf()?,
         };
         ctx.linear(&self.c_proj, Site::MlpOut, &y)
     }
 }
 
-/// `(x − mean) / √(var + ε) · weight + bias` over the last dimension, in the form that has a backward.
-#[derive(Debug)]
-struct LayerNorm {
-    weight: Tensor,
-    bias: Tensor,
-    epsilon: f32,
+fn layer_norm(config: &Config, weights: &Weights, name: &str) -> std::result::Result<LayerNorm, Error> {
+    let vector = |part: &str| values(&weights.get(&format!("{name}.{part}"), &[config.n_embd])?);
+    Ok(LayerNorm {
+        weight: vector("weight")?,
+        bias: vector("bias")?,
+        epsilon: config.layer_norm_epsilon,
+    })
 }
 
-impl LayerNorm {
-    fn new(config: &Config, weights: &Weights, name: &str) -> std::result::Result<Self, Error> {
-        Ok(Self {
-            weight: weights.get(&format!("{name}.weight"), &[config.n_embd])?,
-            bias: weights.get(&format!("{name}.bias"), &[config.n_embd])?,
-            epsilon: config.layer_norm_epsilon,
-        })
-    }
-
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        ops::layer_norm_slow(x, &self.weight, &self.bias, self.epsilon)
-    }
+/// A small tensor as a plain slice.
+fn values(tensor: &Tensor) -> std::result::Result<Arc<[f32]>, Error> {
+    Ok(storage::with_f32(tensor, |values| values.into())?)
 }
 
 /// A block's matrix, which Hugging Face keeps as Conv1D, `[in, out]`.
@@ -276,14 +262,14 @@ fn conv1d(
     let bias = weights.get(&format!("{name}.bias"), &[fan_out])?;
     Ok(FrozenLinear::new(
         matrix(weight, Orientation::InOut, precision)?,
-        Some(bias),
+        Some(values(&bias)?),
     ))
 }
 
 /// A matrix in the form that is wanted. The f32 values are gone when this returns, if they are not that form.
 fn matrix(values: Tensor, orientation: Orientation, precision: Precision) -> std::result::Result<Matrix, Error> {
     Ok(match precision {
-        Precision::Exact => Matrix::exact(values, orientation),
+        Precision::Exact => Matrix::exact(values, orientation)?,
         Precision::EightBit => Matrix::rounded(&values, orientation)?,
     })
 }

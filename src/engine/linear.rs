@@ -1,24 +1,30 @@
-//! A frozen linear map: `y = x·W + b`, with a gradient for `x` alone.
+//! A frozen linear map, `y = x·W + b`, with a gradient for `x` alone; or with a LoRA pair on it, with gradients for `x` and
+//! the pair.
 //!
 //! candle's own matmul also computes, and keeps, a dense gradient of `W`, although nobody asks for it. Here `W` is hidden
 //! inside a custom op whose backward is `dx = dy·Wᵀ`.
 
-use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
+use std::sync::Arc;
 
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
+
+use super::kernels::{self, Scratch, View};
+use super::lora::Pair;
 use super::matrix::Matrix;
 use super::storage;
 
-/// A matrix that never changes, and perhaps a bias.
+/// A matrix that never changes, and perhaps a bias. Cloning shares them.
 #[derive(Clone, Debug)]
 pub struct FrozenLinear {
     weight: Matrix,
-    bias: Option<Tensor>,
+    /// `[out]`
+    bias: Option<Arc<[f32]>>,
 }
 
 impl FrozenLinear {
     /// `bias` is `[out]`.
     #[must_use]
-    pub const fn new(weight: Matrix, bias: Option<Tensor>) -> Self {
+    pub const fn new(weight: Matrix, bias: Option<Arc<[f32]>>) -> Self {
         Self { weight, bias }
     }
 
@@ -28,34 +34,147 @@ impl FrozenLinear {
         self.weight.bytes()
     }
 
-    /// `x` is `[n, in]`, contiguous; the result is `[n, out]`.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = if x.track_op() {
-            x.apply_op1(FrozenMatmul(self.weight.clone()))?
-        } else {
-            self.weight.forward(x)?
-        };
-        match &self.bias {
-            Some(bias) => y.broadcast_add(bias),
-            None => Ok(y),
+    /// Width of what comes out.
+    #[must_use]
+    pub const fn outputs(&self) -> usize {
+        self.weight.outputs()
+    }
+
+    /// Between slices, without a gradient: `[m, in]` → `[m, out]`.
+    pub fn apply(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        self.weight.apply(x, y)?;
+        if let Some(bias) = &self.bias {
+            for y in y.chunks_exact_mut(bias.len()) {
+                y.iter_mut().zip(&**bias).for_each(|(y, bias)| *y += bias);
+            }
         }
+        Ok(())
+    }
+
+    /// `x` is `[m, in]`, contiguous; the result is `[m, out]`.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        x.apply_op1(Frozen(self.clone()))
+    }
+
+    /// The same plus `scale · (x·Aᵀ)·Bᵀ`.
+    pub fn forward_with(&self, x: &Tensor, pair: &Pair, scale: f64) -> Result<Tensor> {
+        let op = Adapted {
+            base: self.clone(),
+            scale: scale as f32,
+        };
+        x.apply_op3(&pair.a, &pair.b, op)
     }
 }
 
-struct FrozenMatmul(Matrix);
+struct Frozen(FrozenLinear);
 
-impl CustomOp1 for FrozenMatmul {
+impl CustomOp1 for Frozen {
     fn name(&self) -> &'static str {
-        "frozen-matmul"
+        "frozen-linear"
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = Tensor::from_slice(storage::f32_slice(x, layout)?, layout.shape(), &Device::Cpu)?;
-        storage::into_cpu(&self.0.forward(&x)?)
+        let (rows, _) = layout.shape().dims2()?;
+        let mut y = vec![0.0; rows * self.0.outputs()];
+        self.0.apply(storage::f32_slice(x, layout)?, &mut y)?;
+        Ok((CpuStorage::F32(y), Shape::from((rows, self.0.outputs()))))
     }
 
-    fn bwd(&self, _x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some(self.0.backward(&dy.contiguous()?)?))
+    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let mut dx = vec![0.0; x.elem_count()];
+        storage::with_f32(dy, |dy| self.0.weight.apply_transposed(dy, &mut dx))??;
+        Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
+    }
+}
+
+/// `x·W + b + scale · (x·Aᵀ)·Bᵀ`, with `A` `[rank, in]` and `B` `[out, rank]`.
+struct Adapted {
+    base: FrozenLinear,
+    scale: f32,
+}
+
+impl Adapted {
+    /// `scale · x·Aᵀ`: `[m, in]` → `[m, rank]`
+    fn low(&self, x: &[f32], a: &[f32], (m, fan_in, rank): (usize, usize, usize), scratch: &mut Scratch) -> Vec<f32> {
+        let mut low = vec![0.0; m * rank];
+        kernels::best().gemm(
+            View::new(x, m, fan_in),
+            View::new(a, rank, fan_in).t(),
+            &mut low,
+            scratch,
+        );
+        for value in &mut low {
+            *value *= self.scale;
+        }
+        low
+    }
+}
+
+impl CustomOp3 for Adapted {
+    fn name(&self) -> &'static str {
+        "adapted-linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        a: &CpuStorage,
+        a_layout: &Layout,
+        b: &CpuStorage,
+        b_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (m, fan_in) = x_layout.shape().dims2()?;
+        let (fan_out, rank) = b_layout.shape().dims2()?;
+        let x = storage::f32_slice(x, x_layout)?;
+        let (a, b) = (storage::f32_slice(a, a_layout)?, storage::f32_slice(b, b_layout)?);
+        let mut y = vec![0.0; m * fan_out];
+        self.base.apply(x, &mut y)?;
+        let mut scratch = Scratch::default();
+        let low = self.low(x, a, (m, fan_in, rank), &mut scratch);
+        kernels::best().gemm(
+            View::new(&low, m, rank),
+            View::new(b, fan_out, rank).t(),
+            &mut y,
+            &mut scratch,
+        );
+        Ok((CpuStorage::F32(y), Shape::from((m, fan_out))))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        a: &Tensor,
+        b: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (m, fan_in) = x.dims2()?;
+        let (fan_out, rank) = b.dims2()?;
+        let (kernels, mut scratch) = (kernels::best(), Scratch::default());
+        // The input of the first block has no gradient to give.
+        let mut dx = vec![0.0; if x.track_op() { m * fan_in } else { 0 }];
+        let (mut da, mut db) = (vec![0.0; rank * fan_in], vec![0.0; fan_out * rank]);
+        storage::with_f32s([x, a, b, dy], |[x, a, b, dy]| -> Result<()> {
+            let low = self.low(x, a, (m, fan_in, rank), &mut scratch);
+            let dy_view = View::new(dy, m, fan_out);
+            kernels.gemm(dy_view.t(), View::new(&low, m, rank), &mut db, &mut scratch);
+            let mut dlow = vec![0.0; m * rank]; // scale · dy·B
+            kernels.gemm(dy_view, View::new(b, fan_out, rank), &mut dlow, &mut scratch);
+            for value in &mut dlow {
+                *value *= self.scale;
+            }
+            let dlow = View::new(&dlow, m, rank);
+            kernels.gemm(dlow.t(), View::new(x, m, fan_in), &mut da, &mut scratch);
+            if !dx.is_empty() {
+                self.base.weight.apply_transposed(dy, &mut dx)?;
+                kernels.gemm(dlow, View::new(a, rank, fan_in), &mut dx, &mut scratch);
+            }
+            Ok(())
+        })??;
+        let tensor = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device());
+        let dx = x.track_op().then(|| tensor(dx, x)).transpose()?;
+        Ok((dx, Some(tensor(da, a)?), Some(tensor(db, b)?)))
     }
 }
 
@@ -71,13 +190,13 @@ mod tests {
         let device = Device::Cpu;
         let x = Var::from_tensor(&Tensor::new(&[[1f32, -2.0, 0.5]], &device).expect("x")).expect("var");
         let weight = Tensor::new(&[[1f32, 2.0], [3.0, 4.0], [5.0, 6.0]], &device).expect("w");
-        let bias = Tensor::new(&[0.5f32, -0.5], &device).expect("b");
         for orientation in [Orientation::InOut, Orientation::OutIn] {
             let stored = match orientation {
                 Orientation::InOut => weight.clone(),
                 Orientation::OutIn => weight.t().expect("t").contiguous().expect("contiguous"),
             };
-            let linear = FrozenLinear::new(Matrix::exact(stored, orientation), Some(bias.clone()));
+            let matrix = Matrix::exact(stored, orientation).expect("a matrix");
+            let linear = FrozenLinear::new(matrix, Some([0.5, -0.5].into()));
             let y = linear.forward(x.as_tensor()).expect("forward");
             assert_eq!(y.to_vec2::<f32>().expect("y"), [[-2.0, -3.5]]);
             let grads = y.sum_all().expect("sum").backward().expect("backward");

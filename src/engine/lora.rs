@@ -4,7 +4,8 @@
 use candle_core::{Device, Result, Tensor};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use super::Config;
+use super::kernels::float::dot;
+use super::{Config, storage};
 use crate::settings::{Lora, Targets};
 
 /// One of the four matrices of a block that an adapter can change.
@@ -79,9 +80,20 @@ impl Pair {
         })
     }
 
-    /// `scale · (x·Aᵀ)·Bᵀ` for `x` `[n, in]`: `[n, out]`.
-    fn forward(&self, x: &Tensor, scale: f64) -> Result<Tensor> {
-        x.matmul(&self.a.t()?)?.matmul(&self.b.t()?)? * scale
+    /// Adds `scale · (x·Aᵀ)·Bᵀ` to `y`, between slices and without a gradient: `x` `[m, in]`, `y` `[m, out]`; `low` is room
+    /// for `x·Aᵀ`.
+    fn add(&self, scale: f32, x: &[f32], low: &mut Vec<f32>, y: &mut [f32]) -> Result<()> {
+        let (rank, fan_in) = self.a.dims2()?;
+        let fan_out = self.b.dim(0)?;
+        storage::with_f32s([&self.a, &self.b], |[a, b]| {
+            for (x, y) in x.chunks_exact(fan_in).zip(y.chunks_exact_mut(fan_out)) {
+                low.clear();
+                low.extend(a.chunks_exact(fan_in).map(|a| scale * dot(x, a)));
+                for (y, b) in y.iter_mut().zip(b.chunks_exact(rank)) {
+                    *y += low.iter().zip(b).map(|(low, b)| low * b).sum::<f32>();
+                }
+            }
+        })
     }
 }
 
@@ -142,13 +154,16 @@ impl Adapter {
         &self.lora
     }
 
-    /// What it adds to the output of a matrix for the input `x` `[n, in]`; `None` where it has no pair.
-    pub fn delta(&self, layer: usize, site: Site, x: &Tensor) -> Result<Option<Tensor>> {
-        self.pairs
-            .get(layer)
-            .and_then(|sites| sites[site as usize].as_ref())
-            .map(|pair| pair.forward(x, self.lora.scale()))
-            .transpose()
+    /// The pair of a matrix; `None` where it is not adapted.
+    #[must_use]
+    pub fn pair(&self, layer: usize, site: Site) -> Option<&Pair> {
+        self.pairs.get(layer)?[site as usize].as_ref()
+    }
+
+    /// Adds to `y` `[m, out]` what the adapter makes of a matrix's input `x` `[m, in]`, between slices and without a gradient.
+    pub(super) fn add(&self, layer: usize, site: Site, x: &[f32], low: &mut Vec<f32>, y: &mut [f32]) -> Result<()> {
+        self.pair(layer, site)
+            .map_or(Ok(()), |pair| pair.add(self.lora.scale() as f32, x, low, y))
     }
 
     /// Every tensor under its PEFT name, in a fixed order.

@@ -1,8 +1,11 @@
 //! One lesson: a few optimiser steps on one rated post, pulled one at a time.
 
-use candle_core::{D, Device, Tensor};
-use candle_nn::{Optimizer, ops};
+use std::sync::Arc;
 
+use candle_core::{Device, Tensor};
+use candle_nn::Optimizer;
+
+use super::loss::{Evaluation, Reference};
 use super::objective::coefficient;
 use super::{Error, Learner};
 use crate::engine::{Adapter, Completion, Model};
@@ -39,8 +42,8 @@ pub struct LessonOutcome {
 /// A lesson in progress. To stop it, drop it and restore the learner's snapshot from before [`Lesson::begin`].
 pub struct Lesson {
     post: TeachingPost,
-    /// Log-probabilities of the untaught model at the post's positions, `[m, v]`.
-    reference: Tensor,
+    /// The untaught model at the post's positions.
+    reference: Reference,
     reward: Reward,
     teaching: Teaching,
     baseline: f64,
@@ -60,8 +63,8 @@ impl Lesson {
         teaching: &Teaching,
     ) -> Result<Self, Error> {
         let post = TeachingPost::new(completion, model.config().n_positions)?;
-        let reference = post.log_probs(model, None)?;
-        let log_prob_before = post.mean_log_prob(&post.log_probs(model, Some(learner.adapter()))?)?;
+        let reference = Reference::new(&post.logits(model, None)?)?;
+        let log_prob_before = post.log_prob(model, learner.adapter())?;
         let log_prob_written = match completion.log_probs.len() {
             0 => log_prob_before,
             n => completion.log_probs.iter().map(|p| f64::from(*p)).sum::<f64>() / n as f64,
@@ -92,18 +95,18 @@ impl Lesson {
     /// # Errors
     /// [`Error::NotFinite`] before anything is changed, if the loss or its gradient is not a number.
     pub fn step(&mut self, learner: &mut Learner, model: &Model) -> Result<StepReport, Error> {
-        let log_probs = self.post.log_probs(model, Some(learner.trainable()))?; // [m, v]
-        let ce = self.post.cross_entropy(&log_probs)?;
-        let kl = divergence(&log_probs, &self.reference)?;
-        let log_prob = -f64::from(ce.to_scalar::<f32>()?);
-        let ratio = (log_prob - self.log_prob_written).exp();
+        let logits = self.post.logits(model, Some(learner.trainable()))?; // [m, v]
+        let evaluation = self.post.evaluate(&logits, Some(&self.reference))?;
+        let kl = evaluation.kl();
+        let ratio = (evaluation.log_prob - self.log_prob_written).exp();
         let c = coefficient(self.teaching.objective, self.reward, self.baseline, ratio);
-        let loss = ((ce * c)? + (&kl * self.teaching.kl_weight)?)?;
+        let loss = evaluation.loss(&logits, &self.reference, c, self.teaching.kl_weight)?;
+        drop(logits);
         let report = |gradient_norm| -> Result<StepReport, Error> {
             Ok(StepReport {
                 loss: f64::from(loss.to_scalar::<f32>()?),
                 gradient_norm,
-                kl: f64::from(kl.to_scalar::<f32>()?),
+                kl,
             })
         };
         if !report(0.0)?.loss.is_finite() {
@@ -124,12 +127,11 @@ impl Lesson {
     /// Ends the lesson: the reward joins the running baseline, the post is evaluated once more.
     pub fn finish(self, learner: &mut Learner, model: &Model) -> Result<LessonOutcome, Error> {
         learner.baseline_mut().add(self.reward);
-        let log_probs = self.post.log_probs(model, Some(learner.adapter()))?;
         Ok(LessonOutcome {
             baseline: self.baseline,
             coefficient: self.coefficient,
             log_prob_before: self.log_prob_before,
-            log_prob_after: self.post.mean_log_prob(&log_probs)?,
+            log_prob_after: self.post.log_prob(model, learner.adapter())?,
         })
     }
 }
@@ -138,12 +140,10 @@ impl Lesson {
 pub struct TeachingPost {
     /// Prompt and post without the last token, `[1, t]`.
     inputs: Tensor,
-    /// The post's tokens, `[m, 1]`.
-    targets: Tensor,
+    /// The post's tokens, `m` of them.
+    targets: Arc<[u32]>,
     /// Position in `inputs` that predicts the first of them.
     start: usize,
-    /// How many there are.
-    m: usize,
 }
 
 impl TeachingPost {
@@ -160,32 +160,25 @@ impl TeachingPost {
         }
         Ok(Self {
             inputs: Tensor::new(inputs, &Device::Cpu)?.unsqueeze(0)?,
-            targets: Tensor::new(ids.as_slice(), &Device::Cpu)?.unsqueeze(1)?,
+            targets: ids.as_slice().into(),
             start: prompt_ids.len() - 1,
-            m: ids.len(),
         })
     }
 
-    /// Log-probabilities over the vocabulary at each position that predicts a token of the post, `[m, v]`.
-    pub fn log_probs(&self, model: &Model, adapter: Option<&Adapter>) -> Result<Tensor, Error> {
-        let hidden = model.gpt2().hidden(&self.inputs, None, adapter)?; // [1, t, n]
-        let hidden = hidden.squeeze(0)?.narrow(0, self.start, self.m)?; // [m, n]
-        let logits = model.gpt2().logits(&hidden)?; // [m, v]
-        Ok(ops::log_softmax(&logits, D::Minus1)?)
+    /// Logits at each position that predicts a token of the post, `[m, v]`.
+    pub fn logits(&self, model: &Model, adapter: Option<&Adapter>) -> Result<Tensor, Error> {
+        let hidden = model.gpt2().hidden(&self.inputs, adapter)?; // [1, t, n]
+        let hidden = hidden.squeeze(0)?.narrow(0, self.start, self.targets.len())?; // [m, n]
+        Ok(model.gpt2().logits(&hidden)?) // [m, v]
     }
 
-    /// Mean of `−log π(token)` over the post's tokens, a scalar.
-    pub fn cross_entropy(&self, log_probs: &Tensor) -> Result<Tensor, Error> {
-        Ok(log_probs.gather(&self.targets, 1)?.mean_all()?.neg()?)
+    /// What those logits say of the post.
+    pub fn evaluate(&self, logits: &Tensor, reference: Option<&Reference>) -> Result<Evaluation, Error> {
+        Ok(Evaluation::new(logits, &self.targets, reference)?)
     }
 
-    fn mean_log_prob(&self, log_probs: &Tensor) -> Result<f64, Error> {
-        Ok(-f64::from(self.cross_entropy(log_probs)?.to_scalar::<f32>()?))
+    /// Mean log-probability per token of the post, in nats.
+    fn log_prob(&self, model: &Model, adapter: &Adapter) -> Result<f64, Error> {
+        Ok(self.evaluate(&self.logits(model, Some(adapter))?, None)?.log_prob)
     }
-}
-
-/// `KL(π ‖ π₀) = Σ π · (log π − log π₀)`, mean over positions, from two `[m, v]` tables of log-probabilities.
-pub fn divergence(log_probs: &Tensor, reference: &Tensor) -> Result<Tensor, Error> {
-    let difference = (log_probs - reference)?;
-    Ok((log_probs.exp()? * difference)?.sum(D::Minus1)?.mean_all()?)
 }

@@ -5,6 +5,7 @@
 
 pub mod learner;
 pub mod lesson;
+pub mod loss;
 pub mod objective;
 pub mod optimizer;
 pub mod snapshot;

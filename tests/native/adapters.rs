@@ -15,7 +15,7 @@ fn logits(model: &Model, ids: &[u32], adapter: Option<&Adapter>) -> Tensor {
         .expect("ids");
     let hidden = model
         .gpt2()
-        .hidden(&ids, None, adapter)
+        .hidden(&ids, adapter)
         .and_then(|h| h.squeeze(0))
         .expect("hidden");
     model.gpt2().logits(&hidden).expect("logits")

@@ -67,10 +67,7 @@ pub fn logits(gpt2: &Gpt2, ids: &[u32]) -> Tensor {
     let ids = Tensor::new(ids, &Device::Cpu)
         .and_then(|t| t.unsqueeze(0))
         .expect("ids");
-    let hidden = gpt2
-        .hidden(&ids, None, None)
-        .and_then(|h| h.squeeze(0))
-        .expect("hidden");
+    let hidden = gpt2.hidden(&ids, None).and_then(|h| h.squeeze(0)).expect("hidden");
     gpt2.logits(&hidden).expect("logits")
 }
 

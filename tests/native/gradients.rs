@@ -5,7 +5,8 @@ use candle_core::Tensor;
 use candle_nn::{Optimizer, ParamsAdamW};
 use fledge::engine::Model;
 use fledge::feedback::{Metric, Ratings, Stars, Weights};
-use fledge::learning::lesson::{TeachingPost, divergence};
+use fledge::learning::lesson::TeachingPost;
+use fledge::learning::loss::Reference as Untaught;
 use fledge::learning::optimizer::AdamW;
 use fledge::learning::{Learner, Lesson};
 use fledge::settings::{Objective, Teaching};
@@ -41,15 +42,17 @@ impl Bench {
         }
     }
 
-    /// Cross-entropy and divergence from the base, scalars.
-    fn losses(&self) -> (Tensor, Tensor) {
-        let base = self.post.log_probs(&self.model, None).expect("base");
-        let log_probs = self
+    /// `c · CE + β · KL`, a scalar, and the two parts.
+    fn loss(&self, c: f64, beta: f64) -> (Tensor, f64, f64) {
+        let untaught = self.post.logits(&self.model, None).expect("base");
+        let untaught = Untaught::new(&untaught).expect("base");
+        let logits = self
             .post
-            .log_probs(&self.model, Some(self.learner.trainable()))
+            .logits(&self.model, Some(self.learner.trainable()))
             .expect("policy");
-        let ce = self.post.cross_entropy(&log_probs).expect("ce");
-        (ce, divergence(&log_probs, &base).expect("kl"))
+        let evaluation = self.post.evaluate(&logits, Some(&untaught)).expect("an evaluation");
+        let (ce, kl) = (-evaluation.log_prob, evaluation.kl());
+        (evaluation.loss(&logits, &untaught, c, beta).expect("a loss"), ce, kl)
     }
 
     fn expected_loss(&self, step: usize, part: &str) -> f64 {
@@ -80,13 +83,12 @@ fn scalar(tensor: &Tensor) -> f64 {
 fn every_gradient_of_every_part_of_the_loss_equals_torch() {
     for model in MODELS {
         let bench = Bench::new(model);
-        let (ce, kl) = bench.losses();
-        assert!((scalar(&ce) / bench.expected_loss(0, "ce") - 1.0).abs() < 1e-5);
-        assert!((scalar(&kl) / bench.expected_loss(0, "kl") - 1.0).abs() < 1e-4);
-        let (ce, kl) = ((ce * CE).expect("ce"), (kl * KL).expect("kl"));
-        bench.assert_gradients(&ce, "grad_ce");
-        bench.assert_gradients(&kl, "grad_kl");
-        bench.assert_gradients(&(ce + kl).expect("sum"), "grad");
+        let (loss, ce, kl) = bench.loss(CE, KL);
+        assert!((ce / bench.expected_loss(0, "ce") - 1.0).abs() < 1e-5);
+        assert!((kl / bench.expected_loss(0, "kl") - 1.0).abs() < 1e-4);
+        bench.assert_gradients(&bench.loss(CE, 0.0).0, "grad_ce");
+        bench.assert_gradients(&bench.loss(0.0, KL).0, "grad_kl");
+        bench.assert_gradients(&loss, "grad");
     }
 }
 
@@ -108,8 +110,7 @@ fn three_steps_of_adamw_equal_torch() {
         };
         let mut optimizer = AdamW::new(vars, params).expect("optimizer");
         for step in 1..=3 {
-            let (ce, kl) = bench.losses();
-            let loss = ((ce * CE).expect("ce") + (kl * KL).expect("kl")).expect("loss");
+            let (loss, ..) = bench.loss(CE, KL);
             assert!((scalar(&loss) / bench.expected_loss(step - 1, "total") - 1.0).abs() < 1e-4);
             optimizer.backward_step(&loss).expect("step");
             for (name, tensor) in bench.learner.adapter().tensors() {

@@ -3,6 +3,7 @@
 
 use candle_core::{Device, Tensor};
 use fledge::content::ContentType;
+use fledge::engine::kernels::float::argmax;
 use fledge::engine::sampler::Sampler;
 use fledge::engine::weights::Weights;
 use fledge::engine::{Cache, Config, Generation, Gpt2};
@@ -15,27 +16,19 @@ const TOLERANCE: f32 = 1e-4;
 /// Enough to tell 1 % from 2 %.
 const DRAWS: usize = 4000;
 
-/// `count` greedy tokens after `ids`, end-of-text ignored.
+/// `count` greedy tokens after `ids`, end-of-text ignored: read one by one, or everything anew for each.
 pub fn continuation(gpt2: &Gpt2, ids: &[u32], count: usize, cached: bool) -> Vec<u32> {
-    let mut cache = Cache::new(gpt2.config(), 1, ids.len() + count).expect("cache");
+    let mut cache = Cache::new(gpt2.config(), gpt2.precision(), 1, ids.len() + count);
     let mut all = ids.to_vec();
     for _ in 0..count {
-        let new = if cached { &all[cache.len()..] } else { &all[..] };
-        let tensor = Tensor::new(new, &Device::Cpu)
-            .and_then(|t| t.unsqueeze(0))
-            .expect("ids");
-        let hidden = gpt2
-            .hidden(&tensor, cached.then_some(&mut cache), None)
-            .expect("hidden");
-        let last = hidden
-            .narrow(1, new.len() - 1, 1)
-            .and_then(|h| h.squeeze(0))
-            .expect("last");
-        let next = gpt2
-            .logits(&last)
-            .and_then(|l| l.squeeze(0)?.argmax(0)?.to_scalar())
-            .expect("argmax");
-        all.push(next);
+        let next = if cached {
+            let logits = gpt2.read(&all[cache.len()..], &mut cache, None).expect("logits");
+            argmax(logits)
+        } else {
+            let last = logits(gpt2, &all).get(all.len() - 1).expect("the last position");
+            argmax(&values(&last))
+        };
+        all.push(next as u32);
     }
     all.split_off(ids.len())
 }
@@ -87,12 +80,11 @@ fn distributions_equal_hugging_faces_processors() {
     let context = reference.ids("tiny/ids");
     let all = logits(model("tiny-gpt2").gpt2(), &context);
     let factor = plan["factor"].as_f64().expect("factor");
-    let last = (all.get(context.len() - 1).expect("last") * factor).expect("scaled");
+    let last = values(&(all.get(context.len() - 1).expect("last") * factor).expect("scaled"));
     for (i, settings) in plan["settings"].as_array().expect("settings").iter().enumerate() {
         let sampling: Sampling = serde_json::from_value(settings.clone()).expect("sampling");
-        let found = Sampler::new(sampling)
-            .distribution(&last, &context)
-            .expect("distribution");
+        let mut sampler = Sampler::new(sampling);
+        let found = sampler.distribution(&last, &context);
         let expected = values(&reference.tensor(&format!("tiny/sampling/{i}")));
         for (token, (p, q)) in found.iter().zip(&expected).enumerate() {
             assert!((p - q).abs() < TOLERANCE, "{settings}: token {token} has {p}, not {q}");
@@ -109,9 +101,8 @@ fn distributions_equal_hugging_faces_processors() {
 fn draws_follow_the_distribution() {
     let reference = Reference::load();
     let context = reference.ids("tiny/ids");
-    let last = logits(model("tiny-gpt2").gpt2(), &context)
-        .get(context.len() - 1)
-        .expect("last");
+    let last = logits(model("tiny-gpt2").gpt2(), &context).get(context.len() - 1);
+    let last = values(&last.expect("last"));
     let sampling = Sampling {
         temperature: 0.7,
         top_k: 6,
@@ -119,7 +110,7 @@ fn draws_follow_the_distribution() {
         ..Sampling::default()
     };
     let mut sampler = Sampler::new(sampling);
-    let expected = sampler.distribution(&last, &context).expect("distribution");
+    let expected = sampler.distribution(&last, &context).to_vec();
     let mut counts = vec![0usize; expected.len()];
     for _ in 0..DRAWS {
         counts[sampler.draw(&last, &context, None).expect("draw").token as usize] += 1;

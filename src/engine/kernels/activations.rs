@@ -1,0 +1,149 @@
+//! 7-bit activations, rounded anew for each product.
+//!
+//! Unsigned and below 128, which is what WebAssembly's relaxed dot product asks of one of its operands if all machines
+//! are to agree. They have a zero point of their own in each group, so that values on one side of zero, as those after
+//! GELU, use the whole range.
+
+use super::Loops;
+use super::packed::{GROUP, STEPS};
+
+/// [`GROUP`] inputs of `W` tokens, which are read side by side.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+pub struct Group<const W: usize> {
+    /// Four inputs in each number, the first in the lowest byte: `[step][token]`.
+    pub(super) values: [[u32; W]; STEPS],
+    /// What `value + offset` is to be multiplied with.
+    pub(super) scales: [f32; W],
+    /// −127 to 0.
+    pub(super) offsets: [i32; W],
+}
+
+impl<const W: usize> Group<W> {
+    const ZERO: Self = Self {
+        values: [[0; W]; STEPS],
+        scales: [0.0; W],
+        offsets: [0; W],
+    };
+
+    fn set(&mut self, token: usize, rounded: &Rounded) {
+        for (values, bytes) in self.values.iter_mut().zip(rounded.bytes.as_chunks::<4>().0) {
+            values[token] = u32::from_le_bytes(*bytes);
+        }
+        self.scales[token] = rounded.scale;
+        self.offsets[token] = rounded.offset;
+    }
+}
+
+/// [`GROUP`] inputs, rounded.
+#[derive(Debug)]
+pub(super) struct Rounded {
+    /// Below 128.
+    pub(super) bytes: [u8; GROUP],
+    scale: f32,
+    offset: i32,
+}
+
+/// 1.5·2²³: what is added to it is rounded to a whole number, found in its lowest bits.
+pub(super) const MAGIC: f32 = 12_582_912.0;
+
+impl Rounded {
+    /// For inputs from `least` (at most 0) to `most` (at least 0), to be filled with what `round` makes of the factor
+    /// and the zero point. `probe` is 0, or no number, and makes the result none.
+    #[inline]
+    pub(super) fn new(least: f32, most: f32, probe: f32, round: impl Fn(f32, f32) -> [u8; GROUP]) -> Self {
+        let scale = (most - least) / 127.0;
+        let inverse = if scale > 1e-36 { 1.0 / scale } else { 0.0 };
+        let zero = (MAGIC - least * inverse) - MAGIC;
+        Self {
+            bytes: round(inverse, zero),
+            scale: if inverse > 0.0 { scale } else { 0.0 } + probe,
+            offset: -(zero as i32),
+        }
+    }
+
+    /// Rounds inputs.
+    pub(super) fn plain(inputs: &[f32; GROUP]) -> Self {
+        let (mut least, mut most, mut probe) = (0f32, 0f32, 0f32);
+        for input in inputs {
+            (least, most) = (least.min(*input), most.max(*input));
+            probe += input * 0.0;
+        }
+        Self::new(least, most, probe, |inverse, zero| {
+            inputs.map(|input| (((input * inverse + zero).clamp(0.0, 127.0) + MAGIC).to_bits() & 127) as u8)
+        })
+    }
+}
+
+/// The inputs of a product, `[m, k]`, rounded. To be reused: it allocates only when it has to grow.
+#[derive(Debug, Default)]
+pub struct Activations {
+    m: usize,
+    k: usize,
+    /// `[group]`, of a single token.
+    one: Vec<Group<1>>,
+    /// `[tile][group]`, with tokens of zeros after the last.
+    four: Vec<Group<4>>,
+}
+
+impl Activations {
+    /// Rounds what `read(token, first, inputs)` writes over zeros, token by token.
+    pub(super) fn fill<L: Loops>(
+        &mut self,
+        loops: &L,
+        m: usize,
+        k: usize,
+        read: impl Fn(usize, usize, &mut [f32; GROUP]),
+    ) {
+        (self.m, self.k) = (m, k);
+        if m == 1 {
+            fill(&mut self.one, loops, 1, k, read);
+        } else {
+            fill(&mut self.four, loops, m, k, read);
+        }
+    }
+
+    /// Tokens.
+    #[must_use]
+    pub const fn tokens(&self) -> usize {
+        self.m
+    }
+
+    /// Inputs of each token.
+    #[must_use]
+    pub const fn inputs(&self) -> usize {
+        self.k
+    }
+
+    /// The only token.
+    pub(super) fn one(&self) -> &[Group<1>] {
+        &self.one
+    }
+
+    /// Tokens in fours.
+    pub(super) fn tiles(&self) -> std::slice::ChunksExact<'_, Group<4>> {
+        self.four.chunks_exact(self.k.div_ceil(GROUP))
+    }
+}
+
+fn fill<L: Loops, const W: usize>(
+    tiles: &mut Vec<Group<W>>,
+    loops: &L,
+    m: usize,
+    k: usize,
+    read: impl Fn(usize, usize, &mut [f32; GROUP]),
+) {
+    let groups = k.div_ceil(GROUP);
+    tiles.resize(m.div_ceil(W) * groups, Group::ZERO);
+    for (tile, groups) in tiles.chunks_exact_mut(groups.max(1)).enumerate() {
+        for (group, to) in groups.iter_mut().enumerate() {
+            for token in 0..W {
+                let mut inputs = [0.0; GROUP];
+                if tile * W + token < m {
+                    read(tile * W + token, group * GROUP, &mut inputs);
+                }
+                to.set(token, &loops.round(&inputs));
+            }
+        }
+    }
+}

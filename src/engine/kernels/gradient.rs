@@ -1,0 +1,158 @@
+//! How the gradient of a frozen matrix's input goes through the matrix: `dx = dy·W`.
+
+use super::packed::{Block, GROUP, PANEL, Packed};
+use super::product::add;
+use super::{Activations, Loops};
+
+/// Outputs whose weights are in f32 at a time.
+pub(super) const ROWS: usize = 256;
+/// A group of [`ROWS`] outputs in f32, in strips of 8 inputs.
+pub(super) type Strips = [[[f32; 8]; ROWS]; GROUP / 8];
+
+/// Groups of outputs that are summed before they reach `dx`.
+const DEPTH: usize = 4;
+/// Groups of inputs that are transposed at a time: about 200 KB together, for the second cache.
+const WIDTH: usize = 12;
+/// Panels of inputs in a group.
+const PANELS: usize = GROUP / PANEL;
+
+/// What the products need beside their operands. To be reused: it allocates only when it has to grow.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub(super) left: Vec<[f32; 4]>,
+    pub(super) right: Vec<[f32; 8]>,
+    pub(super) row: Vec<[f32; 4]>,
+    strips: Vec<[[f32; 8]; ROWS]>,
+    activations: Activations,
+    scales: Vec<f32>,
+    /// `[panel of inputs][group of outputs]`.
+    transposed: Vec<[Block; DEPTH]>,
+}
+
+/// With the weights in f32.
+pub(super) fn exact<L: Loops>(loops: &L, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch) {
+    let (n, k) = (w.outputs(), w.inputs());
+    assert_eq!((dy.len(), dx.len()), (m * n, m * k), "shapes of a gradient");
+    dx.fill(0.0);
+    scratch.strips.resize(GROUP / 8, [[0.0; 8]; ROWS]);
+    let Scratch { left, strips, .. } = scratch;
+    let Ok(strips) = <&mut Strips>::try_from(&mut strips[..]) else {
+        unreachable!("just made so long")
+    };
+    for first in (0..n).step_by(ROWS) {
+        let rows = ROWS.min(n - first);
+        interleave(dy, m, n, first, rows, left);
+        for group in 0..w.groups() {
+            for row in (0..rows).step_by(PANEL) {
+                loops.expand(&w.panel((first + row) / PANEL)[group], row, strips);
+            }
+            for (strip, column) in strips.iter().zip((group * GROUP..k).step_by(8)) {
+                for (tile, left) in left.chunks_exact(rows).enumerate() {
+                    let mut sums = [[0.0; 8]; 4];
+                    loops.product(left, &strip[..rows], &mut sums);
+                    add(&sums, 4 * tile, column, dx, k);
+                }
+            }
+        }
+    }
+}
+
+/// `dy[.., first..first + rows]` in tiles of four tokens: `[tile][row][token]`, with zeros after the last token.
+fn interleave(dy: &[f32], m: usize, n: usize, first: usize, rows: usize, tiles: &mut Vec<[f32; 4]>) {
+    tiles.clear();
+    tiles.resize(m.div_ceil(4) * rows, [0.0; 4]);
+    for (token, dy) in dy.chunks_exact(n).enumerate() {
+        let tile = &mut tiles[token / 4 * rows..][..rows];
+        for (tile, value) in tile.iter_mut().zip(&dy[first..][..rows]) {
+            tile[token % 4] = *value;
+        }
+    }
+}
+
+/// With `dy` rounded to 7 bits, after it took over the larger part of the weights' scales: each output has one scale for
+/// all its inputs then, and what a group's scale is below that goes into its weights, rounded once more.
+pub(super) fn rounded<L: Loops>(loops: &L, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch) {
+    let (n, k) = (w.outputs(), w.inputs());
+    assert_eq!((dy.len(), dx.len()), (m * n, m * k), "shapes of a gradient");
+    dx.fill(0.0);
+    let Scratch {
+        activations,
+        scales,
+        transposed,
+        ..
+    } = scratch;
+    scales.clear();
+    scales.extend((0..n).map(|row| {
+        let scales = w.panel(row / PANEL).iter().map(|block| block.scale(row % PANEL));
+        scales.fold(
+            0f32,
+            |most, scale| if scale > most || scale.is_nan() { scale } else { most },
+        )
+    }));
+    // One token would be laid out differently.
+    activations.fill(loops, m.max(2), n, |token, first, values| {
+        if token < m {
+            let scaled = dy[token * n + first..][..GROUP.min(n - first)]
+                .iter()
+                .zip(&scales[first..]);
+            for (value, (dy, scale)) in values.iter_mut().zip(scaled) {
+                *value = dy * scale;
+            }
+        }
+    });
+    transposed.resize(WIDTH * PANELS, [Block::ZERO; DEPTH]);
+    for first in (0..n).step_by(GROUP * DEPTH) {
+        let depth = DEPTH.min((n - first).div_ceil(GROUP));
+        for group in (0..w.groups()).step_by(WIDTH) {
+            let width = WIDTH.min(w.groups() - group);
+            let panels = &mut transposed[..width * PANELS];
+            for part in 0..depth {
+                gather(loops, w, first + part * GROUP, group, scales, part, panels);
+            }
+            for (blocks, column) in panels.iter().zip((group * GROUP..k).step_by(PANEL)) {
+                for (tile, x) in activations.tiles().enumerate() {
+                    let mut sums = [[0.0; PANEL]; 4];
+                    loops.tile(&blocks[..depth], &x[first / GROUP..][..depth], &mut sums);
+                    add(&sums, 4 * tile, column, dx, k);
+                }
+            }
+        }
+    }
+}
+
+/// Transposes the weights of [`GROUP`] outputs from `first` and of some groups of inputs from `group`.
+fn gather<L: Loops>(
+    loops: &L,
+    w: &Packed,
+    first: usize,
+    group: usize,
+    scales: &[f32],
+    part: usize,
+    to: &mut [[Block; DEPTH]],
+) {
+    for quarter in 0..PANELS {
+        let row = first + quarter * PANEL;
+        let blocks = if row < w.outputs() {
+            &w.panel(row / PANEL)[group..]
+        } else {
+            &[Block::ZERO; WIDTH]
+        };
+        let mut factors = [0.0; PANEL];
+        for (factor, scale) in factors.iter_mut().zip(scales.iter().skip(row)) {
+            *factor = if *scale > 0.0 { 32767.0 / scale } else { 0.0 };
+        }
+        for (block, to) in blocks.iter().zip(to.chunks_exact_mut(PANELS)) {
+            let mut ratios = [0; PANEL];
+            for (output, (ratio, factor)) in ratios.iter_mut().zip(factors).enumerate() {
+                *ratio = (block.scale(output) * factor) as i16;
+            }
+            for (panel, to) in to.iter_mut().enumerate() {
+                loops.transpose(block, &ratios, panel, quarter, &mut to[part]);
+            }
+        }
+    }
+    for to in to {
+        to[part].scales = [(1f32.to_bits() >> 16) as u16; PANEL];
+        loops.sum(&mut to[part]);
+    }
+}

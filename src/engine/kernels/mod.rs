@@ -1,0 +1,177 @@
+//! The arithmetic of the engine: 8-bit frozen matrices, and f32 for everything small.
+//!
+//! [`Packed`] holds a matrix, [`Activations`] the inputs of a product; [`best`] is this machine's way of multiplying
+//! them. What a product computes is the same on every machine: whole numbers inside a group, and f32 sums of the groups
+//! in their order. Only fused multiplication may differ in the last bits.
+//!
+//! | file | for |
+//! |---|---|
+//! | `packed`, `activations` | the two operands |
+//! | `product`, `gradient` | how a product and its gradient go through a matrix |
+//! | `plain`, `simd128`, `relaxed`, `avx2` | the inner loops |
+//! | `float`, `attention` | layer norm, GELU, softmax and the like in f32 |
+
+mod activations;
+pub mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(test)]
+mod checks;
+pub mod float;
+mod gradient;
+mod packed;
+mod plain;
+mod product;
+#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+mod relaxed;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+pub use activations::Activations;
+pub use gradient::Scratch;
+pub use packed::{GROUP, Order, PANEL, Packed, Packer};
+pub use product::{Target, View};
+
+use activations::{Group, Rounded};
+use gradient::Strips;
+use packed::Block;
+
+/// A way of multiplying. All of them agree to the last bits of an f32.
+pub trait Kernels: Debug + Sync {
+    /// As in the target features: `plain`, `simd128`, `relaxed-simd`, `avx2`.
+    fn name(&self) -> &'static str;
+
+    /// Rounds the inputs of a product, `[m, k]`, to 7 bits.
+    ///
+    /// # Panics
+    /// When there are not `m * k` values.
+    fn round(&self, x: &[f32], m: usize, k: usize, to: &mut Activations);
+
+    /// `y = x·Wᵀ` for some panels of 16 outputs: `[m, k]` → those columns of `[m, n]`.
+    ///
+    /// # Safety
+    /// No other thread writes or reads the same panels of `y` meanwhile.
+    ///
+    /// # Panics
+    /// When shapes do not fit.
+    #[expect(unsafe_code, reason = "threads write columns of one matrix")]
+    unsafe fn matmul_panels(&self, w: &Packed, x: &Activations, panels: Range<usize>, y: &Target);
+
+    /// `y = x·Wᵀ`: `[m, k]` → `[m, n]`.
+    ///
+    /// # Panics
+    /// When shapes do not fit.
+    #[expect(unsafe_code, reason = "all columns at once")]
+    fn matmul(&self, w: &Packed, x: &Activations, y: &mut [f32]) {
+        let target = Target::new(y, x.tokens(), w.outputs());
+        // SAFETY: `y` is borrowed by this call alone.
+        unsafe { self.matmul_panels(w, x, 0..w.panels(), &target) }
+    }
+
+    /// `dx = dy·W`: `[m, n]` → `[m, k]`, in f32. Threads take rows of `dy` and `dx`, each with its own scratch.
+    ///
+    /// # Panics
+    /// When shapes do not fit.
+    fn grad_input(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch);
+
+    /// As [`Kernels::grad_input`], but with `dy` rounded to 7 bits: several times as fast, and 1 to 2 % off.
+    ///
+    /// # Panics
+    /// When shapes do not fit.
+    fn grad_input_rounded(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch);
+
+    /// `c += a·b` for f32: `[m, k]` × `[k, n]`. Meant for the small matrices of LoRA.
+    ///
+    /// # Panics
+    /// When a view reaches beyond its values, or `c` is not `[m, n]`.
+    fn gemm(&self, a: View, b: View, c: &mut [f32], scratch: &mut Scratch);
+}
+
+/// Inner loops, from which [`Kernels`] are made.
+trait Loops: Debug + Sync {
+    fn name(&self) -> &'static str;
+
+    /// Rounds a group of inputs.
+    fn round(&self, inputs: &[f32; GROUP]) -> Rounded;
+
+    /// 16 outputs of one token, over as many groups as there are.
+    fn row(&self, blocks: &[Block], x: &[Group<1>], y: &mut [f32; PANEL]);
+
+    /// 16 outputs of four tokens.
+    fn tile(&self, blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]);
+
+    /// Writes a block in f32 into eight strips of 8 inputs each, where its 16 outputs start at `row`.
+    fn expand(&self, block: &Block, row: usize, strips: &mut Strips);
+
+    /// Makes the block's inputs from `16 * panel` the outputs of `to`, and its outputs the inputs from `16 * quarter`
+    /// of `to`, with each weight times `ratios` of its former output in 32768ths.
+    fn transpose(&self, block: &Block, ratios: &[i16; PANEL], panel: usize, quarter: usize, to: &mut Block);
+
+    /// Adds each output's weights up.
+    fn sum(&self, block: &mut Block);
+
+    /// `y = aᵀ·b` over the rows of a and b.
+    fn product(&self, a: &[[f32; 4]], b: &[[f32; 8]], y: &mut [[f32; 8]; 4]);
+}
+
+impl<T: Loops> Kernels for T {
+    fn name(&self) -> &'static str {
+        Loops::name(self)
+    }
+
+    fn round(&self, x: &[f32], m: usize, k: usize, to: &mut Activations) {
+        assert_eq!(x.len(), m * k, "{m} rows of {k}");
+        to.fill(self, m, k, |token, first, inputs| {
+            let x = &x[token * k + first..][..GROUP.min(k - first)];
+            inputs[..x.len()].copy_from_slice(x);
+        });
+    }
+
+    #[expect(unsafe_code, reason = "passed on")]
+    unsafe fn matmul_panels(&self, w: &Packed, x: &Activations, panels: Range<usize>, y: &Target) {
+        // SAFETY: the caller's promise.
+        unsafe { product::matmul_panels(self, w, x, panels, y) }
+    }
+
+    fn grad_input(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch) {
+        gradient::exact(self, w, dy, m, dx, scratch);
+    }
+
+    fn grad_input_rounded(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch) {
+        gradient::rounded(self, w, dy, m, dx, scratch);
+    }
+
+    fn gemm(&self, a: View, b: View, c: &mut [f32], scratch: &mut Scratch) {
+        product::gemm(self, a, b, c, scratch);
+    }
+}
+
+/// The fastest kernels of this machine.
+#[must_use]
+pub fn best() -> &'static dyn Kernels {
+    available()[0]
+}
+
+/// Every kind of kernels that this machine can run, the fastest first, `plain` last.
+#[must_use]
+pub fn available() -> &'static [&'static dyn Kernels] {
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    return &[&relaxed::Relaxed, &simd128::Simd128, &plain::Plain];
+    #[cfg(all(
+        target_arch = "wasm32",
+        target_feature = "simd128",
+        not(target_feature = "relaxed-simd")
+    ))]
+    return &[&simd128::Simd128, &plain::Plain];
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        return &[&avx2::Avx2, &plain::Plain];
+    }
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+    return &[&plain::Plain];
+}

@@ -1,0 +1,194 @@
+//! How a product goes through a matrix: panel by panel, and in a panel four tokens at a time.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::float::{axpy, dot};
+use super::packed::{PANEL, Packed};
+use super::{Activations, Loops, Scratch};
+
+/// An output `[m, n]` of which several threads write different columns.
+#[derive(Debug)]
+pub struct Target<'y> {
+    first: *mut f32,
+    m: usize,
+    n: usize,
+    values: PhantomData<&'y mut [f32]>,
+}
+
+// SAFETY: a pointer into a borrowed slice of f32; who writes what is the contract of `Kernels::matmul_panels`.
+#[expect(unsafe_code, reason = "threads write columns of one matrix")]
+unsafe impl Send for Target<'_> {}
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "threads write columns of one matrix")]
+unsafe impl Sync for Target<'_> {}
+
+impl<'y> Target<'y> {
+    /// All of `y`, `[m, n]`.
+    ///
+    /// # Panics
+    /// When there are not `m * n` values.
+    #[must_use]
+    pub fn new(y: &'y mut [f32], m: usize, n: usize) -> Self {
+        assert_eq!(y.len(), m * n, "{m} rows of {n}");
+        Self {
+            first: y.as_mut_ptr(),
+            m,
+            n,
+            values: PhantomData,
+        }
+    }
+
+    /// Writes one token's outputs of one panel.
+    ///
+    /// # Safety
+    /// Nobody else uses the panel's columns meanwhile.
+    #[expect(unsafe_code, reason = "threads write columns of one matrix")]
+    unsafe fn write(&self, token: usize, panel: usize, values: &[f32; PANEL]) {
+        let column = panel * PANEL;
+        assert!(token < self.m && column < self.n, "inside the output");
+        let count = PANEL.min(self.n - column);
+        // SAFETY: `token` and `column..column + count` are inside `[m, n]`, and the caller promises to be alone there.
+        unsafe {
+            let to = self.first.add(token * self.n + column);
+            std::ptr::copy_nonoverlapping(values.as_ptr(), to, count);
+        }
+    }
+}
+
+/// # Safety
+/// As [`super::Kernels::matmul_panels`].
+#[expect(unsafe_code, reason = "threads write columns of one matrix")]
+pub(super) unsafe fn matmul_panels<L: Loops>(loops: &L, w: &Packed, x: &Activations, panels: Range<usize>, y: &Target) {
+    assert_eq!((w.inputs(), w.outputs()), (x.inputs(), y.n), "shapes of a product");
+    assert_eq!(x.tokens(), y.m, "tokens of a product");
+    for panel in panels {
+        let blocks = w.panel(panel);
+        if y.m == 1 {
+            let mut sums = [0.0; PANEL];
+            loops.row(blocks, x.one(), &mut sums);
+            // SAFETY: the caller's promise.
+            unsafe { y.write(0, panel, &sums) }
+            continue;
+        }
+        for (tile, x) in x.tiles().enumerate() {
+            let mut sums = [[0.0; PANEL]; 4];
+            loops.tile(blocks, x, &mut sums);
+            for (token, sums) in (4 * tile..y.m).zip(&sums) {
+                // SAFETY: the caller's promise.
+                unsafe { y.write(token, panel, sums) }
+            }
+        }
+    }
+}
+
+/// An f32 matrix, `[rows, columns]`, however it lies in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'v> {
+    values: &'v [f32],
+    rows: usize,
+    columns: usize,
+    row_step: usize,
+    column_step: usize,
+}
+
+impl<'v> View<'v> {
+    /// Rows one after the other, `[rows, columns]`.
+    ///
+    /// # Panics
+    /// When there are not `rows * columns` values.
+    #[must_use]
+    pub fn new(values: &'v [f32], rows: usize, columns: usize) -> Self {
+        assert_eq!(values.len(), rows * columns, "{rows} rows of {columns}");
+        Self {
+            values,
+            rows,
+            columns,
+            row_step: columns,
+            column_step: 1,
+        }
+    }
+
+    /// The transpose: `[columns, rows]`.
+    #[must_use]
+    pub const fn t(self) -> Self {
+        Self {
+            values: self.values,
+            rows: self.columns,
+            columns: self.rows,
+            row_step: self.column_step,
+            column_step: self.row_step,
+        }
+    }
+
+    fn at(&self, row: usize, column: usize) -> f32 {
+        self.values[row * self.row_step + column * self.column_step]
+    }
+
+    /// Columns `first..` as `[row][column]`, zeros after the last.
+    fn strip<const W: usize>(&self, first: usize, strip: &mut Vec<[f32; W]>) {
+        strip.clear();
+        let count = W.min(self.columns - first);
+        strip.extend((0..self.rows).map(|row| {
+            let mut values = [0.0; W];
+            for (column, value) in values[..count].iter_mut().enumerate() {
+                *value = self.at(row, first + column);
+            }
+            values
+        }));
+    }
+}
+
+/// `c += a·b`.
+pub(super) fn gemm<L: Loops>(loops: &L, a: View, b: View, c: &mut [f32], scratch: &mut Scratch) {
+    let (m, n) = (a.rows, b.columns);
+    assert_eq!(a.columns, b.rows, "shapes of a product");
+    assert_eq!(c.len(), m * n, "{m} rows of {n}");
+    if m == 1 && a.column_step == 1 && (b.column_step == 1 || b.row_step == 1) {
+        one_row(a.values, b, c);
+        return;
+    }
+    let (a, k) = (a.t(), b.rows);
+    let Scratch { left, right, .. } = scratch;
+    left.clear();
+    for first in (0..m).step_by(4) {
+        a.strip(first, &mut scratch.row);
+        left.extend_from_slice(&scratch.row);
+    }
+    for first in (0..n).step_by(8) {
+        b.strip(first, right);
+        for (tile, left) in left.chunks_exact(k.max(1)).enumerate() {
+            let mut sums = [[0.0; 8]; 4];
+            loops.product(left, right, &mut sums);
+            add(&sums, 4 * tile, first, c, n);
+        }
+    }
+}
+
+/// A single token is not worth rearranging anything.
+fn one_row(a: &[f32], b: View, c: &mut [f32]) {
+    if b.column_step == 1 {
+        for (a, b) in a.iter().zip(b.values.chunks_exact(c.len().max(1))) {
+            axpy(*a, b, c);
+        }
+    } else {
+        for (c, b) in c.iter_mut().zip(b.values.chunks_exact(a.len().max(1))) {
+            *c += dot(a, b);
+        }
+    }
+}
+
+/// Adds what lies inside `c`, `[m, n]`, of a tile of four rows at `row` and `column`.
+pub(super) fn add<const W: usize>(tile: &[[f32; W]; 4], row: usize, column: usize, c: &mut [f32], n: usize) {
+    for (c, sums) in c[row * n..].chunks_exact_mut(n).zip(tile) {
+        if let Some(c) = c[column..].first_chunk_mut::<W>() {
+            for (c, sum) in c.iter_mut().zip(sums) {
+                *c += sum;
+            }
+        } else {
+            for (c, sum) in c[column..].iter_mut().zip(sums) {
+                *c += sum;
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Inner loops for WebAssembly's relaxed vectors: one instruction multiplies 16 bytes and adds them in fours.
+//!
+//! Its second operand has to be below 128 for all machines to agree; here it is the activations.
+
+use core::arch::wasm32::{
+    f32x4_convert_i32x4, f32x4_mul, f32x4_relaxed_madd, f32x4_splat, i32x4_relaxed_dot_i8x16_i7x16_add, u32x4_splat,
+    v128,
+};
+
+use super::Loops;
+use super::activations::{Group, Rounded};
+use super::gradient::Strips;
+use super::packed::{Block, GROUP, PANEL, QUADS};
+use super::simd128::{expand, load, product_with, round, scales, splats, start, store, sum, transpose};
+
+/// 128-bit vectors with relaxed instructions.
+#[derive(Debug)]
+pub(super) struct Relaxed;
+
+impl Loops for Relaxed {
+    fn name(&self) -> &'static str {
+        "relaxed-simd"
+    }
+
+    fn round(&self, inputs: &[f32; GROUP]) -> Rounded {
+        round(inputs)
+    }
+
+    fn row(&self, blocks: &[Block], x: &[Group<1>], y: &mut [f32; PANEL]) {
+        row(blocks, x, y);
+    }
+
+    fn tile(&self, blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]) {
+        tile(blocks, x, y);
+    }
+
+    fn expand(&self, block: &Block, row: usize, strips: &mut Strips) {
+        expand(block, row, strips);
+    }
+
+    fn transpose(&self, block: &Block, ratios: &[i16; PANEL], panel: usize, quarter: usize, to: &mut Block) {
+        transpose(block, ratios, panel, quarter, to);
+    }
+
+    fn sum(&self, block: &mut Block) {
+        sum(block);
+    }
+
+    fn product(&self, a: &[[f32; 4]], b: &[[f32; 8]], y: &mut [[f32; 8]; 4]) {
+        product(a, b, y);
+    }
+}
+
+#[inline]
+fn accumulate(y: &mut [f32; PANEL], quad: usize, dots: v128, scale: v128) {
+    let y = &mut y.as_chunks_mut::<4>().0[quad];
+    store(y, f32x4_relaxed_madd(f32x4_convert_i32x4(dots), scale, load(y)));
+}
+
+#[inline(never)]
+fn row(blocks: &[Block], x: &[Group<1>], y: &mut [f32; PANEL]) {
+    for (block, x) in blocks.iter().zip(x) {
+        let mut dots = [u32x4_splat(0); QUADS];
+        for (quad, dots) in dots.iter_mut().enumerate() {
+            *dots = start(block, quad, x.offsets[0]);
+        }
+        for (quads, x) in block.weights.iter().zip(&x.values) {
+            let x = u32x4_splat(x[0]);
+            for (weights, dots) in quads.iter().zip(&mut dots) {
+                *dots = i32x4_relaxed_dot_i8x16_i7x16_add(load(weights), x, *dots);
+            }
+        }
+        let scale = f32x4_splat(x.scales[0]);
+        for (quad, dots) in dots.into_iter().enumerate() {
+            accumulate(y, quad, dots, f32x4_mul(scales(block, quad), scale));
+        }
+    }
+}
+
+#[inline(never)]
+fn tile(blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]) {
+    for (block, x) in blocks.iter().zip(x) {
+        tile_quads::<0>(block, x, y);
+        tile_quads::<2>(block, x, y);
+    }
+}
+
+/// Two quads of outputs and four tokens: eight sums, which leaves registers for the operands.
+#[inline]
+fn tile_quads<const QUAD: usize>(block: &Block, x: &Group<4>, y: &mut [[f32; PANEL]; 4]) {
+    let mut dots = [[u32x4_splat(0); 2]; 4];
+    for (token, dots) in dots.iter_mut().enumerate() {
+        let offset = x.offsets[token];
+        *dots = [start(block, QUAD, offset), start(block, QUAD + 1, offset)];
+    }
+    for (quads, x) in block.weights.iter().zip(&x.values) {
+        let (first, second) = (load(&quads[QUAD]), load(&quads[QUAD + 1]));
+        for (x, dots) in splats(load(x)).into_iter().zip(&mut dots) {
+            dots[0] = i32x4_relaxed_dot_i8x16_i7x16_add(first, x, dots[0]);
+            dots[1] = i32x4_relaxed_dot_i8x16_i7x16_add(second, x, dots[1]);
+        }
+    }
+    let (first, second) = (scales(block, QUAD), scales(block, QUAD + 1));
+    for token in 0..4 {
+        let scale = f32x4_splat(x.scales[token]);
+        accumulate(&mut y[token], QUAD, dots[token][0], f32x4_mul(first, scale));
+        accumulate(&mut y[token], QUAD + 1, dots[token][1], f32x4_mul(second, scale));
+    }
+}
+
+#[inline(never)]
+fn product(a: &[[f32; 4]], b: &[[f32; 8]], y: &mut [[f32; 8]; 4]) {
+    product_with(a, b, y, |a, b, sum| f32x4_relaxed_madd(a, b, sum));
+}

@@ -1,0 +1,325 @@
+//! Inner loops for WebAssembly's vectors of 16 bytes, as every browser has them.
+//!
+//! These multiply 16-bit numbers, so a vector of weights becomes two: one of its first two outputs, one of its others.
+//! Hot loops are small functions of their own, called often: V8 does not replace a function while it runs.
+
+use core::arch::wasm32::{
+    f32x4_add, f32x4_convert_i32x4, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat, i8x16_narrow_i16x8, i8x16_shuffle,
+    i16x8_add, i16x8_extadd_pairwise_i8x16, i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i16x8_extend_low_u8x16,
+    i16x8_narrow_i32x4, i16x8_q15mulr_sat, i16x8_splat, i32x4_add, i32x4_dot_i16x8, i32x4_extadd_pairwise_i16x8,
+    i32x4_extend_high_i16x8, i32x4_extend_low_i16x8, i32x4_extend_low_u16x8, i32x4_mul, i32x4_shl, i32x4_shuffle,
+    i32x4_splat, u8x16_narrow_i16x8, u32x4_splat, v128, v128_and, v128_load, v128_load64_splat, v128_load64_zero,
+    v128_store,
+};
+
+use super::Loops;
+use super::activations::{Group, MAGIC, Rounded};
+use super::gradient::Strips;
+use super::packed::{Block, GROUP, PANEL, QUADS};
+
+/// 128-bit vectors.
+#[derive(Debug)]
+pub(super) struct Simd128;
+
+impl Loops for Simd128 {
+    fn name(&self) -> &'static str {
+        "simd128"
+    }
+
+    fn round(&self, inputs: &[f32; GROUP]) -> Rounded {
+        round(inputs)
+    }
+
+    fn row(&self, blocks: &[Block], x: &[Group<1>], y: &mut [f32; PANEL]) {
+        row(blocks, x, y);
+    }
+
+    fn tile(&self, blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]) {
+        tile(blocks, x, y);
+    }
+
+    fn expand(&self, block: &Block, row: usize, strips: &mut Strips) {
+        expand(block, row, strips);
+    }
+
+    fn transpose(&self, block: &Block, ratios: &[i16; PANEL], panel: usize, quarter: usize, to: &mut Block) {
+        transpose(block, ratios, panel, quarter, to);
+    }
+
+    fn sum(&self, block: &mut Block) {
+        sum(block);
+    }
+
+    fn product(&self, a: &[[f32; 4]], b: &[[f32; 8]], y: &mut [[f32; 8]; 4]) {
+        product(a, b, y);
+    }
+}
+
+/// Reads 16 bytes.
+#[inline]
+#[expect(unsafe_code, reason = "reads a vector")]
+pub(super) fn load<T: Copy, const N: usize>(from: &[T; N]) -> v128 {
+    const { assert!(size_of::<[T; N]>() == 16, "a vector") }
+    // SAFETY: 16 initialised bytes without padding (all callers read numbers), and no alignment is asked for.
+    unsafe { v128_load(from.as_ptr().cast()) }
+}
+
+/// Writes four numbers.
+#[inline]
+#[expect(unsafe_code, reason = "writes a vector")]
+pub(super) fn store(to: &mut [f32; 4], value: v128) {
+    // SAFETY: 16 bytes, and no alignment is asked for.
+    unsafe { v128_store(to.as_mut_ptr().cast(), value) }
+}
+
+/// Reads four 16-bit numbers.
+#[inline]
+#[expect(unsafe_code, reason = "reads half a vector")]
+fn load_half<T: Copy>(from: &[T; 4]) -> v128 {
+    const { assert!(size_of::<T>() == 2, "half a vector") }
+    // SAFETY: 8 bytes, and no alignment is asked for.
+    unsafe { v128_load64_zero(from.as_ptr().cast()) }
+}
+
+/// Each lane in all lanes: cheaper than four loads, whose addresses V8 computes one by one.
+#[inline]
+pub(super) fn splats(lanes: v128) -> [v128; 4] {
+    [
+        i32x4_shuffle::<0, 0, 0, 0>(lanes, lanes),
+        i32x4_shuffle::<1, 1, 1, 1>(lanes, lanes),
+        i32x4_shuffle::<2, 2, 2, 2>(lanes, lanes),
+        i32x4_shuffle::<3, 3, 3, 3>(lanes, lanes),
+    ]
+}
+
+/// The scales of a quad's outputs.
+#[inline]
+pub(super) fn scales(block: &Block, quad: usize) -> v128 {
+    i32x4_shl(
+        i32x4_extend_low_u16x8(load_half(&block.scales.as_chunks::<4>().0[quad])),
+        16,
+    )
+}
+
+/// What a quad's dot products start with: the zero point's part.
+#[inline]
+pub(super) fn start(block: &Block, quad: usize, offset: i32) -> v128 {
+    let sums = i32x4_extend_low_i16x8(load_half(&block.sums.as_chunks::<4>().0[quad]));
+    i32x4_mul(sums, i32x4_splat(offset))
+}
+
+/// Adds a quad's dot products to its outputs.
+#[inline]
+pub(super) fn accumulate(y: &mut [f32; PANEL], quad: usize, dots: v128, scale: v128) {
+    let y = &mut y.as_chunks_mut::<4>().0[quad];
+    store(y, f32x4_add(load(y), f32x4_mul(f32x4_convert_i32x4(dots), scale)));
+}
+
+/// Two vectors of 16-bit weights: of outputs 0 and 1, of outputs 2 and 3.
+#[inline]
+fn widen(weights: &[i8; 16]) -> (v128, v128) {
+    let weights = load(weights);
+    (i16x8_extend_low_i8x16(weights), i16x8_extend_high_i8x16(weights))
+}
+
+/// Four inputs, twice.
+#[inline]
+fn inputs(values: u32) -> v128 {
+    i16x8_extend_low_u8x16(u32x4_splat(values))
+}
+
+/// `[0 0 1 1]`, `[2 2 3 3]` → `[0 1 2 3]`, each output's two parts added.
+#[inline]
+fn join(low: v128, high: v128) -> v128 {
+    let even = i32x4_shuffle::<0, 2, 4, 6>(low, high);
+    let odd = i32x4_shuffle::<1, 3, 5, 7>(low, high);
+    i32x4_add(even, odd)
+}
+
+#[inline(never)]
+#[expect(unsafe_code, reason = "writes vectors")]
+pub(super) fn round(inputs: &[f32; GROUP]) -> Rounded {
+    let quads = inputs.as_chunks::<4>().0;
+    let (mut least, mut most, mut probe) = (f32x4_splat(0.0), f32x4_splat(0.0), f32x4_splat(0.0));
+    for inputs in quads {
+        let inputs = load(inputs);
+        least = f32x4_pmin(least, inputs);
+        most = f32x4_pmax(most, inputs);
+        // A sum of zeros, unless an input is not finite: such an input has to reach the result.
+        probe = f32x4_add(probe, f32x4_mul(inputs, f32x4_splat(0.0)));
+    }
+    let lanes = |vector| {
+        let mut lanes = [0.0; 4];
+        store(&mut lanes, vector);
+        lanes
+    };
+    let least = lanes(least).into_iter().fold(0.0, f32::min);
+    let most = lanes(most).into_iter().fold(0.0, f32::max);
+    Rounded::new(least, most, lanes(probe).into_iter().sum(), |inverse, zero| {
+        let (inverse, zero) = (f32x4_splat(inverse), f32x4_splat(zero));
+        let value = |inputs: &[f32; 4]| {
+            let value = f32x4_add(f32x4_mul(load(inputs), inverse), zero);
+            let value = f32x4_pmin(f32x4_splat(127.0), f32x4_pmax(f32x4_splat(0.0), value));
+            v128_and(f32x4_add(value, f32x4_splat(MAGIC)), i32x4_splat(127))
+        };
+        let mut bytes = [0; GROUP];
+        for (quads, bytes) in quads.as_chunks::<4>().0.iter().zip(bytes.as_chunks_mut::<16>().0) {
+            let [a, b, c, d] = [value(&quads[0]), value(&quads[1]), value(&quads[2]), value(&quads[3])];
+            let (low, high) = (i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
+            // SAFETY: 16 bytes, and no alignment is asked for.
+            unsafe { v128_store(bytes.as_mut_ptr().cast(), u8x16_narrow_i16x8(low, high)) }
+        }
+        bytes
+    })
+}
+
+#[inline(never)]
+fn row(blocks: &[Block], x: &[Group<1>], y: &mut [f32; PANEL]) {
+    for (block, x) in blocks.iter().zip(x) {
+        let mut low = [i32x4_splat(0); QUADS];
+        let mut high = [i32x4_splat(0); QUADS];
+        for (quads, x) in block.weights.iter().zip(&x.values) {
+            let x = inputs(x[0]);
+            for quad in 0..QUADS {
+                let (first, second) = widen(&quads[quad]);
+                low[quad] = i32x4_add(low[quad], i32x4_dot_i16x8(first, x));
+                high[quad] = i32x4_add(high[quad], i32x4_dot_i16x8(second, x));
+            }
+        }
+        let scale = f32x4_splat(x.scales[0]);
+        for quad in 0..QUADS {
+            let dots = i32x4_add(join(low[quad], high[quad]), start(block, quad, x.offsets[0]));
+            accumulate(y, quad, dots, f32x4_mul(scales(block, quad), scale));
+        }
+    }
+}
+
+#[inline(never)]
+fn tile(blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]) {
+    for (block, x) in blocks.iter().zip(x) {
+        for quad in 0..QUADS {
+            tile_quad(block, quad, x, y);
+        }
+    }
+}
+
+#[inline]
+fn tile_quad(block: &Block, quad: usize, x: &Group<4>, y: &mut [[f32; PANEL]; 4]) {
+    let mut low = [i32x4_splat(0); 4];
+    let mut high = [i32x4_splat(0); 4];
+    for (quads, x) in block.weights.iter().zip(&x.values) {
+        let (first, second) = widen(&quads[quad]);
+        for (token, x) in x.iter().enumerate() {
+            let x = inputs(*x);
+            low[token] = i32x4_add(low[token], i32x4_dot_i16x8(first, x));
+            high[token] = i32x4_add(high[token], i32x4_dot_i16x8(second, x));
+        }
+    }
+    let scales = scales(block, quad);
+    for token in 0..4 {
+        let dots = i32x4_add(join(low[token], high[token]), start(block, quad, x.offsets[token]));
+        let scales = f32x4_mul(scales, f32x4_splat(x.scales[token]));
+        accumulate(&mut y[token], quad, dots, scales);
+    }
+}
+
+#[inline(never)]
+pub(super) fn expand(block: &Block, row: usize, strips: &mut Strips) {
+    let mut splats = [f32x4_splat(0.0); PANEL];
+    for (output, splat) in splats.iter_mut().enumerate() {
+        *splat = f32x4_splat(block.scale(output));
+    }
+    for (steps, strip) in block.weights.as_chunks::<2>().0.iter().zip(strips) {
+        let Some(strip) = strip[row..].first_chunk_mut::<PANEL>() else {
+            return;
+        };
+        for (half, quads) in steps.iter().enumerate() {
+            for (quad, weights) in quads.iter().enumerate() {
+                let (first, second) = widen(weights);
+                let outputs = [
+                    i32x4_extend_low_i16x8(first),
+                    i32x4_extend_high_i16x8(first),
+                    i32x4_extend_low_i16x8(second),
+                    i32x4_extend_high_i16x8(second),
+                ];
+                for (output, weights) in outputs.into_iter().enumerate() {
+                    let output = 4 * quad + output;
+                    let values = f32x4_mul(f32x4_convert_i32x4(weights), splats[output]);
+                    store(&mut strip[output].as_chunks_mut::<4>().0[half], values);
+                }
+            }
+        }
+    }
+}
+
+#[inline(never)]
+#[expect(unsafe_code, reason = "reads and writes vectors")]
+pub(super) fn transpose(block: &Block, ratios: &[i16; PANEL], panel: usize, quarter: usize, to: &mut Block) {
+    let (Some(from), Some(to)) = (
+        block.weights.as_chunks::<QUADS>().0.get(panel),
+        to.weights.as_chunks_mut::<QUADS>().0.get_mut(quarter),
+    ) else {
+        return;
+    };
+    for quad in 0..QUADS {
+        // SAFETY: 8 bytes, and no alignment is asked for.
+        let ratios = unsafe { v128_load64_splat(ratios.as_chunks::<4>().0[quad].as_ptr().cast()) };
+        for step in 0..QUADS {
+            let weights = load(&from[step][quad]);
+            let columns = i8x16_shuffle::<0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15>(weights, weights);
+            let first = i16x8_q15mulr_sat(i16x8_extend_low_i8x16(columns), ratios);
+            let second = i16x8_q15mulr_sat(i16x8_extend_high_i8x16(columns), ratios);
+            // SAFETY: 16 bytes, and no alignment is asked for.
+            unsafe { v128_store(to[quad][step].as_mut_ptr().cast(), i8x16_narrow_i16x8(first, second)) }
+        }
+    }
+}
+
+#[inline(never)]
+#[expect(unsafe_code, reason = "writes a vector")]
+pub(super) fn sum(block: &mut Block) {
+    let mut pairs = [i16x8_splat(0); QUADS];
+    for quads in &block.weights {
+        for (quad, pairs) in quads.iter().zip(&mut pairs) {
+            *pairs = i16x8_add(*pairs, i16x8_extadd_pairwise_i8x16(load(quad)));
+        }
+    }
+    let [a, b, c, d] = pairs.map(|pairs| i32x4_extadd_pairwise_i16x8(pairs));
+    let (low, high) = block.sums.split_at_mut(8);
+    // SAFETY: 16 bytes each, and no alignment is asked for.
+    unsafe {
+        v128_store(low.as_mut_ptr().cast(), i16x8_narrow_i32x4(a, b));
+        v128_store(high.as_mut_ptr().cast(), i16x8_narrow_i32x4(c, d));
+    }
+}
+
+#[inline(never)]
+fn product(a: &[[f32; 4]], b: &[[f32; 8]], y: &mut [[f32; 8]; 4]) {
+    product_with(a, b, y, |a, b, sum| f32x4_add(sum, f32x4_mul(a, b)));
+}
+
+/// Eight sums: with twelve, V8 runs out of registers.
+#[inline]
+pub(super) fn product_with(
+    a: &[[f32; 4]],
+    b: &[[f32; 8]],
+    y: &mut [[f32; 8]; 4],
+    multiply_add: impl Fn(v128, v128, v128) -> v128,
+) {
+    let mut sums = [[f32x4_splat(0.0); 2]; 4];
+    for (a, b) in a.iter().zip(b) {
+        let [first, second] = b.as_chunks::<4>().0 else {
+            return;
+        };
+        let (first, second) = (load(first), load(second));
+        for (a, sums) in splats(load(a)).into_iter().zip(&mut sums) {
+            sums[0] = multiply_add(a, first, sums[0]);
+            sums[1] = multiply_add(a, second, sums[1]);
+        }
+    }
+    for (y, sums) in y.iter_mut().zip(sums) {
+        for (y, sum) in y.as_chunks_mut::<4>().0.iter_mut().zip(sums) {
+            store(y, sum);
+        }
+    }
+}

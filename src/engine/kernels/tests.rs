@@ -1,0 +1,46 @@
+//! Native tests; the same checks run in a browser.
+
+use super::checks::{Random, failures};
+use super::*;
+
+#[test]
+fn kernels_do_what_the_plainest_arithmetic_does() {
+    let failures = failures();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn a_number_that_is_not_finite_reaches_the_result() {
+    let values = Random::new(3).normals(20 * 70);
+    let w = Packed::new(&values, 20, 70, Order::OutIn);
+    for kernels in available() {
+        for m in [1, 2] {
+            let mut x = Random::new(4).normals(m * 70);
+            x[65] = f32::INFINITY;
+            let (mut activations, mut y) = (Activations::default(), vec![0.0; m * 20]);
+            kernels.round(&x, m, 70, &mut activations);
+            kernels.matmul(&w, &activations, &mut y);
+            assert!(y[..20].iter().all(|y| !y.is_finite()), "{}", kernels.name());
+            assert!(y[20..].iter().all(|y| y.is_finite()), "{}", kernels.name());
+        }
+    }
+}
+
+#[test]
+fn panels_are_computed_apart() {
+    let values = Random::new(5).normals(50 * 64);
+    let w = Packed::new(&values, 50, 64, Order::OutIn);
+    let (x, mut activations) = (Random::new(6).normals(3 * 64), Activations::default());
+    best().round(&x, 3, 64, &mut activations);
+    let (mut whole, mut parts) = (vec![0.0; 150], vec![0.0; 150]);
+    best().matmul(&w, &activations, &mut whole);
+    let target = Target::new(&mut parts, 3, 50);
+    for panels in [0..1, 1..4] {
+        #[expect(unsafe_code, reason = "nothing else writes meanwhile")]
+        // SAFETY: one after the other.
+        unsafe {
+            best().matmul_panels(&w, &activations, panels, &target);
+        }
+    }
+    assert_eq!(whole, parts);
+}
