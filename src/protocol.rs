@@ -271,6 +271,8 @@ pub struct ModelInfo {
     pub precision: Precision,
     /// Bytes of memory that they take.
     pub bytes: u64,
+    /// The instructions that it computes with: `simd128`, `relaxed-simd`.
+    pub kernels: String,
     /// Hash of its shape and a sample of its weights: what was taught belongs to this.
     pub id: String,
 }

@@ -73,6 +73,15 @@ impl Sampling {
     }
 }
 
+/// Which program the worker runs. Both compute the same to the last bits of an f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Build {
+    /// For every supported browser: plain SIMD.
+    Baseline,
+    /// For browsers with relaxed SIMD: one instruction does the work of several.
+    Fast,
+}
+
 /// How a model's matrices lie in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Precision {

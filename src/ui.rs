@@ -3,10 +3,12 @@
 //! Components read signals and call [`desk::Desk`]; what a state means is decided in [`crate::view`].
 
 mod app;
+mod builds;
 mod client;
 mod curve;
 mod desk;
 mod dialogs;
+mod engine;
 mod header;
 mod history;
 mod keys;

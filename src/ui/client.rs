@@ -9,11 +9,17 @@ use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, FileList, MessageEvent, Worker, WorkerOptions};
 
 use crate::protocol::{Command, Event, ModelSource, Reply, Request, RequestId};
-use crate::settings::Precision;
+use crate::settings::{Build, Precision};
+use crate::ui::builds;
 use crate::view::ViewState;
 
-/// The classic worker that trunk's loader shim starts; beside the page.
-const SCRIPT: &str = "worker_loader.js";
+/// The classic worker that loads a build; beside the page.
+const fn script(build: Build) -> &'static str {
+    match build {
+        Build::Baseline => "worker_loader.js",
+        Build::Fast => "worker_loader.js?build=fast",
+    }
+}
 /// The embedded model's folder; beside the page.
 const MODEL: &str = "model/";
 
@@ -25,7 +31,6 @@ pub struct Client {
 }
 
 /// The worker that is in service.
-#[derive(Default)]
 struct Link {
     worker: Option<Worker>,
     /// What the browser calls; kept until the next worker replaces this one.
@@ -40,21 +45,46 @@ struct Link {
     source: Option<ModelSource>,
     /// How that shall lie in memory.
     precision: Option<Precision>,
+    /// Which program it runs.
+    build: Build,
+}
+
+/// What the person prefers of all that a new worker does.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// The kept model to open; the embedded one if nothing is said.
+    pub kept: Option<String>,
+    /// How it shall lie in memory.
+    pub precision: Option<Precision>,
+    /// Which program shall run.
+    pub build: Option<Build>,
 }
 
 impl Client {
     /// Starts a worker and opens the model that was open last, or else the embedded one.
-    pub fn start(state: RwSignal<ViewState>, kept: Option<String>, precision: Option<Precision>) -> Self {
+    pub fn start(state: RwSignal<ViewState>, wishes: Wishes) -> Self {
         let client = Self {
             state,
             link: StoredValue::new_local(Link {
-                source: kept.map(|id| ModelSource::Kept { id }),
-                precision,
-                ..Link::default()
+                worker: None,
+                handlers: Vec::new(),
+                generation: 0,
+                ready: false,
+                waiting: Vec::new(),
+                last_id: 0,
+                source: wishes.kept.map(|id| ModelSource::Kept { id }),
+                precision: wishes.precision,
+                build: builds::choose(wishes.build),
             }),
         };
         client.spawn();
         client
+    }
+
+    /// Goes on with another program.
+    pub fn change_build(self, wish: Option<Build>) {
+        self.link.update_value(|link| link.build = builds::choose(wish));
+        self.restart();
     }
 
     /// Starts over with a fresh worker.
@@ -124,7 +154,8 @@ impl Client {
         let generation = self.generation() + 1;
         let options = WorkerOptions::new();
         options.set_name(&name);
-        let worker = match Worker::new_with_options(&address(SCRIPT), &options) {
+        let build = self.link.with_value(|link| link.build);
+        let worker = match Worker::new_with_options(&address(script(build)), &options) {
             Ok(worker) => Some(worker),
             Err(error) => {
                 leptos::logging::error!("the worker does not start: {error:?}");
@@ -210,6 +241,12 @@ impl Client {
             return;
         }
         leptos::logging::warn!("the worker is lost: {why:?}");
+        if self.link.with_value(|link| link.build == Build::Fast && !link.ready) {
+            self.link.update_value(|link| link.build = Build::Baseline);
+            self.retire();
+            self.state.update(ViewState::fast_build_failed);
+            return set_timeout(move || self.spawn(), std::time::Duration::from_millis(50));
+        }
         self.retire();
         let again = self.state.try_update(|state| state.worker_lost(js_sys::Date::now()));
         if again == Some(true) {

@@ -7,7 +7,8 @@ use crate::catalogue::HUB;
 use crate::content::ContentType;
 use crate::feedback::{Metric, Stars};
 use crate::protocol::{Command, ModelSource};
-use crate::ui::client::{self, Client};
+use crate::settings::Build;
+use crate::ui::client::{self, Client, Wishes};
 use crate::ui::preferences::Preferences;
 use crate::view::{Phase, Place, ViewState, words};
 
@@ -30,7 +31,12 @@ impl Desk {
     pub fn open() -> Self {
         let preferences = Preferences::load();
         let state = RwSignal::new(ViewState::new(preferences.content));
-        let client = Client::start(state, preferences.model.clone(), preferences.precision);
+        let wishes = Wishes {
+            kept: preferences.model.clone(),
+            precision: preferences.precision,
+            build: preferences.build,
+        };
+        let client = Client::start(state, wishes);
         let preferences = RwSignal::new(preferences);
         Effect::watch(move || preferences.get(), |preferences, _, _| preferences.save(), false);
         let desk = Self {
@@ -197,6 +203,13 @@ impl Desk {
     /// Forgets everything; the person has confirmed.
     pub fn forget(self) {
         self.client.send(Command::Forget);
+    }
+
+    /// Goes on with another build of the worker. What is kept comes back; what is not, is gone.
+    pub fn change_build(self, build: Option<Build>) {
+        self.preferences.update(|preferences| preferences.build = build);
+        self.state.update(|state| state.problem = None);
+        self.client.change_build(build);
     }
 
     /// Starts over with a fresh worker.

@@ -5,22 +5,15 @@ use leptos::prelude::*;
 
 use crate::catalogue::{HUB, KNOWN, Known};
 use crate::protocol::{Hub, KeptModel, ModelSource};
-use crate::settings::Precision;
 use crate::ui::client;
 use crate::ui::desk::Desk;
 use crate::ui::dialogs::Open;
+use crate::ui::engine::Engine;
 use crate::ui::space;
 use crate::view::{Phase, Place, words};
 
 /// The value of the embedded model in the list; ids are hashes.
 const EMBEDDED: &str = "embedded";
-
-/// How a model may lie in memory.
-const PRECISIONS: [(Option<Precision>, &str); 3] = [
-    (None, "As fits its size"),
-    (Some(Precision::Exact), "Exact, four bytes a weight"),
-    (Some(Precision::EightBit), "Small, one byte a weight"),
-];
 
 /// Where the model of a value in the list comes from.
 fn source(value: String, base: &str) -> ModelSource {
@@ -52,6 +45,7 @@ pub fn Models() -> impl IntoView {
     let busy = desk.read(|state| matches!(state.phase, Phase::Loading | Phase::Writing | Phase::Teaching));
     let problem = desk.read(|state| state.problem_at(Place::Models).map(str::to_owned));
     let open = move || kept_as.get().unwrap_or_else(|| EMBEDDED.to_owned());
+    let again = Callback::new(move |()| desk.open_model(source(open(), &desk.hub())));
     // Progress and problems are shown on the desk, behind the settings.
     let settings = expect_context::<Open>().settings;
     let choose = move |event| {
@@ -60,15 +54,6 @@ pub fn Models() -> impl IntoView {
     };
     let preferred = Memo::new(move |_| desk.preferences.with(|preferences| preferences.precision));
     let free = free_space(settings, kept);
-    let choose_precision = move |event| {
-        let chosen = event_target_value(&event);
-        if let Some((precision, _)) = PRECISIONS.into_iter().find(|(_, name)| *name == chosen) {
-            settings.set(false);
-            desk.preferences.update(|preferences| preferences.precision = precision);
-            // The same model once more.
-            desk.open_model(source(open(), &desk.hub()));
-        }
-    };
     let pick = move |_| {
         let Some(input) = files.get_untracked() else { return };
         if let Some(picked) = input.files().filter(|picked| picked.length() > 0) {
@@ -99,14 +84,7 @@ pub fn Models() -> impl IntoView {
                     }).collect_view()}
                 </select>
             </label>
-            <label class="field">
-                <span>"In memory"</span>
-                <select aria-label="In memory" disabled=busy on:change=choose_precision>
-                    {PRECISIONS.map(|(precision, name)| view! {
-                        <option selected=move || preferred.get() == precision>{name}</option>
-                    })}
-                </select>
-            </label>
+            <Engine busy again />
             <Repository busy />
             <label class="picker">
                 <span>"Open model files"</span>
@@ -132,6 +110,7 @@ pub fn Models() -> impl IntoView {
                     <div><dt>"Memory"</dt><dd>{words::memory(&model)}</dd></div>
                     <div><dt>"Shape"</dt><dd>{format!("{} layers of {}", model.layers, model.width)}</dd></div>
                     <div><dt>"Vocabulary"</dt><dd>{format!("{} tokens", model.vocabulary)}</dd></div>
+                    <div><dt>"Computes with"</dt><dd>{model.kernels.clone()}</dd></div>
                     <div><dt>"Looks back on"</dt><dd>{format!("{} tokens", model.context)}</dd></div>
                 </dl>
             })}

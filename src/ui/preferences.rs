@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::ContentType;
 use crate::feedback::Weights;
-use crate::settings::{Precision, Sampling, Teaching};
+use crate::settings::{Build, Precision, Sampling, Teaching};
 
 const KEY: &str = "fledge.preferences";
 
@@ -33,6 +33,9 @@ pub struct Preferences {
     /// How models shall lie in memory; by their size if nothing is said.
     #[serde(skip_serializing_if = "is_default")]
     pub precision: Option<Precision>,
+    /// Which program the worker runs; what the browser allows if nothing is said.
+    #[serde(skip_serializing_if = "is_default")]
+    pub build: Option<Build>,
     /// The kept model that was open last, by its id.
     #[serde(skip_serializing_if = "is_default")]
     pub model: Option<String>,
@@ -57,6 +60,7 @@ impl Default for Preferences {
             lengths: BTreeMap::new(),
             hub: None,
             precision: None,
+            build: None,
             model: None,
             content: ContentType::default(),
             teaching: Teaching::default(),

@@ -188,6 +188,15 @@ impl ViewState {
         };
     }
 
+    /// The fast build of the worker does not start; the other one is started instead.
+    pub fn fast_build_failed(&mut self) {
+        self.rest();
+        self.pending.clear();
+        self.phase = Phase::Loading;
+        let text = "The fast engine does not start in this browser. The one for every browser takes over.";
+        self.tell(Place::Desk, text.into());
+    }
+
     /// The worker died at this time (milliseconds on any clock). What was durable is restored by the next `Open`.
     /// Whether it is worth starting another one.
     pub fn worker_lost(&mut self, now: f64) -> bool {

@@ -135,6 +135,7 @@ fn model() -> ModelInfo {
         vocabulary: 8192,
         context: 512,
         precision: Precision::Exact,
+        kernels: "plain".into(),
         bytes: 55_000_000,
         id: "f".into(),
     }

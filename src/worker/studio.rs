@@ -9,7 +9,7 @@ use super::history::{Head, History, Record};
 use super::problem::Problem;
 use super::store::{self, Change, Store};
 use crate::content::ContentType;
-use crate::engine::{Adapter, Model};
+use crate::engine::{Adapter, Model, kernels};
 use crate::feedback::PartialRatings;
 use crate::learning::{self, Learner, Snapshot};
 use crate::protocol::{Keeping, Lesson, Memory, ModelInfo, Post, PostId};
@@ -118,6 +118,7 @@ impl Studio {
             context: config.n_positions,
             precision: self.model.precision(),
             bytes: self.model.bytes() as u64,
+            kernels: kernels::best().name().to_owned(),
             id: self.model.id().to_owned(),
         }
     }

@@ -234,15 +234,7 @@ impl Desk {
 
     /// Chooses a model from the list.
     pub async fn choose_model(&self, name: &str) {
-        self.page.press("Settings").await;
-        let list = self.page.the("combobox", "Model").await;
-        let options = list.find_all(By::Css("option")).await.expect("models");
-        for option in options {
-            if option.text().await.expect("a name").starts_with(name) {
-                return option.click().await.expect("it can be chosen");
-            }
-        }
-        panic!("there is no model {name}");
+        self.choose_in("Model", name).await;
     }
 
     /// Deletes a kept model.
@@ -259,15 +251,25 @@ impl Desk {
 
     /// Chooses how the open model lies in memory.
     pub async fn keep_in_memory_as(&self, form: &str) {
+        self.choose_in("In memory", form).await;
+    }
+
+    /// Chooses a build of the worker.
+    pub async fn choose_engine(&self, build: &str) {
+        self.choose_in("Engine", build).await;
+    }
+
+    /// Chooses what begins with these words from one of the settings' lists.
+    async fn choose_in(&self, list: &str, words: &str) {
         self.page.press("Settings").await;
-        let list = self.page.the("combobox", "In memory").await;
-        let options = list.find_all(By::Css("option")).await.expect("forms");
+        let options = self.page.the("combobox", list).await;
+        let options = options.find_all(By::Css("option")).await.expect("options");
         for option in options {
-            if option.text().await.expect("a name").starts_with(form) {
+            if option.text().await.expect("a name").starts_with(words) {
                 return option.click().await.expect("it can be chosen");
             }
         }
-        panic!("there is no form {form}");
+        panic!("there is no {words} among the choices of {list}");
     }
 
     /// Lets the browser keep only so many bytes for the page, or as many as it likes.
@@ -359,6 +361,13 @@ impl Desk {
         self.page
             .text_of("return document.querySelector('article')?.textContent.trim()")
             .await
+    }
+
+    /// The instructions that the engine uses, as the settings say.
+    pub async fn computes_with(&self) -> String {
+        let script = "return [...document.querySelectorAll('.facts dt')]\
+             .find(name => name.textContent === 'Computes with')?.nextElementSibling.textContent";
+        self.page.text_of(script).await
     }
 
     /// How long the newest post is, and how long it may be.

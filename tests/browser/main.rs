@@ -24,6 +24,7 @@ mod safetensors;
 mod bad_input;
 mod damaged_files;
 mod downloads;
+mod engines;
 mod gpt2;
 mod looks;
 mod memory;

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::builds;
 use crate::shell::{cargo, root, run, say};
 use crate::tools;
 
@@ -14,7 +15,7 @@ pub fn folder() -> PathBuf {
     root().join("dist")
 }
 
-/// Makes `dist/`: the page, its worker and `public/`, all by relative addresses.
+/// Makes `dist/`: the page, its worker in two builds, and `public/`, all by relative addresses.
 pub fn build() -> Result<()> {
     ensure!(
         std::env::var_os("RUSTFLAGS").is_none(),
@@ -35,5 +36,8 @@ pub fn build() -> Result<()> {
         // The compiler's errors say what is wrong; where trunk noticed does not matter.
         .env("RUST_BACKTRACE", "0")
         .current_dir(root());
-    run(&mut trunk).context("dist/ was not built")
+    run(&mut trunk).context("dist/ was not built")?;
+
+    say("Building the worker once more, for browsers with relaxed SIMD");
+    builds::FAST.make("worker", &["web"], &folder().join("fast"), &tools)
 }

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod budget;
+pub mod builds;
 pub mod dist;
 pub mod serve;
 pub mod shell;
