@@ -1,7 +1,8 @@
 //! What a visitor waits for, measured in headless Chromium against a finished `dist/`: `cargo xtask bench`.
 //!
-//! Every figure is the median of several runs; the spread stands beside it, because machines are busy at times. None of this
-//! is a test: nothing fails when it is slow.
+//! Every figure is the median of several runs; the spread stands beside it, because machines are busy at times. They are
+//! printed as JSON, one a line; the arguments name the parts that are wanted. None of this is a test: nothing fails when it is
+//! slow.
 
 #![expect(
     clippy::disallowed_methods,
@@ -17,12 +18,16 @@ mod desk;
 mod page;
 
 use desk::Desk;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Fresh browsers for the first visit.
 const VISITS: usize = 5;
 /// Posts for the speed of writing.
 const POSTS: usize = 12;
+/// Numbers of kept ratings at which the cost of a lesson is said.
+const KEPT: [usize; 4] = [10, 30, 60, 100];
+/// So many lessons up to there are its figure.
+const LESSONS: usize = 10;
 /// What the posts are about.
 const PROMPT: &str = "Advice for entrepreneurs";
 
@@ -50,18 +55,35 @@ const TOKENS: &str =
 /// How long the newest post took.
 const MILLIS: &str = "return witness.since.ready - witness.since.writing";
 
+/// How long the newest lesson took, until what was learned is kept.
+const LESSON: &str = "return witness.since.ready - witness.since.teaching";
+
 fn main() {
+    // cargo adds an argument of its own.
+    let parts: Vec<String> = std::env::args().skip(1).filter(|part| part != "--bench").collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|name| name == part);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        println!("| on localhost, in Chromium, embedded model | median | from | to |");
-        println!("|---|---|---|---|");
-        let (ready, words) = first_visits().await;
-        row("first visit, empty cache: navigation to ready, s", &ready);
-        row("first visit, empty cache: navigation to the first words, s", &words);
-        row(
-            "writing posts at the default settings, tokens a second",
-            &writing().await,
-        );
+        if wanted("page/first-visit") {
+            let (ready, words) = first_visits().await;
+            say("first visit, empty cache: navigation to ready, s", &ready);
+            say("first visit, empty cache: navigation to the first words, s", &words);
+        }
+        if wanted("page/writing") {
+            say(
+                "writing posts at the default settings, tokens a second",
+                &writing().await,
+            );
+        }
+        if wanted("page/rating") {
+            let lessons = rating().await;
+            for kept in KEPT {
+                say(
+                    &format!("a lesson with {kept} ratings kept, s"),
+                    &lessons[kept - LESSONS..kept],
+                );
+            }
+        }
     });
 }
 
@@ -96,14 +118,29 @@ async fn writing() -> Vec<f64> {
     speeds
 }
 
+/// Seconds of one lesson after the other, each on a short post of its own.
+async fn rating() -> Vec<f64> {
+    let desk = Desk::open().await;
+    desk.set("Length", "24").await;
+    let mut lessons = Vec::new();
+    while lessons.len() < KEPT[KEPT.len() - 1] {
+        desk.write(PROMPT).await;
+        desk.rate([4, 3, 4, 3]).await;
+        desk.teach().await;
+        lessons.push(number(&desk.page.script(LESSON).await) / 1000.0);
+    }
+    lessons
+}
+
 fn number(value: &Value) -> f64 {
     value.as_f64().expect("a number")
 }
 
-/// One line of the table.
-fn row(name: &str, values: &[f64]) {
+/// Prints a figure.
+fn say(name: &str, values: &[f64]) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (first, last) = (sorted[0], sorted[sorted.len() - 1]);
-    println!("| {name} | {:.2} | {first:.2} | {last:.2} |", sorted[sorted.len() / 2]);
+    let figure = json!({ "name": name, "median": sorted[sorted.len() / 2], "from": first, "to": last });
+    println!("{figure}");
 }

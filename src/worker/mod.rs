@@ -38,3 +38,10 @@ mod writing;
 
 #[cfg(feature = "web")]
 pub use dispatch::run;
+
+/// What the benchmark's program has in common with this one: the clock, and the way to read a file.
+#[cfg(feature = "bench")]
+pub mod instruments {
+    pub use super::host::now;
+    pub use super::library::{BlobReader, Meter};
+}

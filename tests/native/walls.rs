@@ -33,7 +33,8 @@ const ROOMS: [(&str, &[&str]); 12] = [
         "ui",
         &["protocol", "view", "feedback", "settings", "content", "catalogue"],
     ),
-    ("bin", &["worker", "ui"]),
+    // The page, the worker, and the benchmark, which asks the engine itself.
+    ("bin", &["worker", "ui", "engine", "learning", "settings"]),
 ];
 
 /// Rooms that build and run without a browser.

@@ -1,28 +1,112 @@
-//! `cargo xtask bench`: what a visitor waits for, measured in a real browser. Nothing fails when it is slow.
+//! `cargo xtask bench`: what a visitor waits for, and how fast the engine is beside others, measured in Chromium in one run.
+//! Nothing fails when it is slow.
+//!
+//! | file | for |
+//! |---|---|
+//! | `page` | the published page: first visit, writing, rating (`benches/browser.rs`) |
+//! | `program` | the engine alone, as `benches/peers` measures it: one program a build |
+//! | `peers` | the other engines, the models, and the run in which all of them take turns |
+//! | `report` | the figures as tables |
 
-use anyhow::Result;
+mod page;
+mod peers;
+mod program;
+mod report;
 
-use crate::dist;
-use crate::shell::{cargo, run};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Map, Value, json};
+
+use crate::shell::root;
 use crate::tools;
 
-/// Makes `dist/` and measures it.
-pub fn measure() -> Result<()> {
-    dist::build()?;
+/// What the command line asks for.
+#[derive(Default)]
+pub struct Options {
+    /// Only measurements whose names contain one of these; all, if there are none.
+    only: Vec<String>,
+    /// Every figure goes into this file.
+    json: Option<PathBuf>,
+    /// The tables go into benches/RESULTS.md.
+    write: bool,
+}
+
+impl Options {
+    /// Reads what follows `cargo xtask bench`.
+    pub fn parse(arguments: &[String]) -> Result<Self> {
+        let mut options = Self::default();
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().with_context(|| format!("{argument} wants a value"));
+            match argument.as_str() {
+                "--only" => options.only.push(value()?.clone()),
+                "--json" => options.json = Some(value()?.into()),
+                "--write" => options.write = true,
+                unknown => bail!("`bench` takes no `{unknown}`; see `cargo xtask help`"),
+            }
+        }
+        ensure!(
+            !options.write || options.only.is_empty(),
+            "--write keeps the results of a whole run: leave --only out"
+        );
+        Ok(options)
+    }
+
+    /// Whether this measurement is wanted.
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| name.contains(part))
+    }
+}
+
+/// Measures, prints the tables, and keeps them where that is asked for.
+pub fn measure(options: &Options) -> Result<()> {
     let browser = tools::browser()?;
-    // The driver of the benchmark is the tests': built once for both. What is measured is the release build in dist/.
-    let mut command = cargo([
-        "bench",
-        "--profile",
-        "dev",
-        "--no-default-features",
-        "--locked",
-        "--bench",
-        "browser",
-    ]);
-    command
-        .env("FLEDGE_DIST", dist::folder())
-        .env("FLEDGE_CHROMIUM", browser.chromium)
-        .env("FLEDGE_CHROMEDRIVER", browser.chromedriver);
-    run(&mut command)
+    let mut results = peers::measure(options, &browser)?.unwrap_or_else(|| json!({ "cases": Map::new() }));
+    results["page"] = page::measure(options, &browser)?;
+    results["ratio_to_best_peer"] = report::ratios(&results);
+
+    let tables = report::markdown(&results);
+    println!("\n{tables}");
+    if let Some(file) = &options.json {
+        save(file.clone(), &format!("{results:#}\n"))?;
+    }
+    if options.write {
+        ensure!(
+            results["date"] != Value::Null,
+            "the engines were not measured: these are not the results"
+        );
+        save(root().join("benches/RESULTS.md"), &tables)?;
+    }
+    Ok(())
+}
+
+fn save(file: PathBuf, text: &str) -> Result<()> {
+    std::fs::write(&file, text).with_context(|| format!("{} can't be written", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(words: &str) -> Result<Options> {
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        Options::parse(&words)
+    }
+
+    #[test]
+    fn several_parts_of_names_can_be_asked_for() {
+        let some = options("--only page/ --only wllama").expect("options");
+        assert!(some.wants("page/writing") && some.wants("wllama/q8_0/write/1t"));
+        assert!(!some.wants("fledge/fast/write/1t"));
+        assert!(options("").expect("options").wants("anything"));
+    }
+
+    #[test]
+    fn part_of_a_run_is_not_kept_as_the_results() {
+        assert!(options("--write").is_ok());
+        assert!(options("--write --only page/").is_err());
+        assert!(options("--json").is_err());
+        assert!(options("--quick").is_err());
+    }
 }

@@ -14,7 +14,11 @@ Fledge's developer commands
                                           --port N  start looking for a free port at N (8080)
                                           --dist    serve the dist/ that is there, as a plain static host, without headers
   cargo xtask test                      everything that must hold: format, lints, native tests, dist/, sizes, browser tests
-  cargo xtask bench                     make dist/ and measure in Chromium what a visitor waits for; prints a table
+  cargo xtask bench [--only PART] [--json FILE] [--write]
+                                        measure in Chromium what a visitor waits for, and the engine beside others
+                                          --only PART  what has PART in its name: page/, fledge/, wllama/, context … (repeatable)
+                                          --json FILE  every figure, and the ratio to the best of the others
+                                          --write      keep the tables in benches/RESULTS.md
   cargo xtask budget                    the sizes of dist/ against their limits
   cargo xtask tools                     install trunk and wasm-bindgen into target/tools, where they are missing
 
@@ -40,7 +44,7 @@ fn run(arguments: &[String]) -> Result<()> {
         println!("{HELP}");
         return Ok(());
     }
-    if command != "serve"
+    if !["serve", "bench"].contains(&command)
         && let Some(unknown) = rest.first()
     {
         bail!("`{command}` takes no `{unknown}`; see `cargo xtask help`");
@@ -49,7 +53,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "build" => dist::build(),
         "serve" => serve(rest),
         "test" => test::run(),
-        "bench" => bench::measure(),
+        "bench" => bench::measure(&bench::Options::parse(rest)?),
         "budget" => budget::check(&dist::folder()),
         "tools" => tools::install().map(drop),
         "help" | "--help" | "-h" => {

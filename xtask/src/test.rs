@@ -30,7 +30,7 @@ const STAGES: [Stage; 7] = [
     },
     Stage {
         name: "lints, wasm",
-        why: "the page and the worker",
+        why: "the programs that run in a browser",
         run: lints_wasm,
     },
     Stage {
@@ -124,6 +124,9 @@ fn lints_wasm() -> Result<Vec<String>> {
         tools::WASM,
         "--lib",
         "--bins",
+        // The benchmark's program too.
+        "--features",
+        "bench",
         "--locked",
         "--",
         "-Dwarnings",

@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File};
 
-use self::blob::{BlobReader, Meter};
+pub use self::blob::{BlobReader, Meter};
 pub use self::connection::Stop;
 pub use self::folder::fetch;
 pub use self::opfs::Error as ShelfError;

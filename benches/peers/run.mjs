@@ -1,0 +1,147 @@
+// Measures the cases in rounds, each case of a round in a fresh Chromium, and writes the figures: `cargo xtask bench`.
+//
+// usage: node run.mjs --list | --out FILE [--rounds N] [--runs N] [--only PART]...
+// A case whose name contains one of the PARTs is measured; without any, all are. PEERS_DIR holds packages and models
+// (target/peers), CHROMIUM names the browser; VERBOSE=1 shows the pages' consoles.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import os from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+
+import { cases } from "./cases.mjs";
+import { CORES, machine, peak, watched } from "./machine.mjs";
+import { PACKAGES, find, serve } from "./server.mjs";
+
+const { values: options } = parseArgs({
+  options: {
+    list: { type: "boolean" }, out: { type: "string" }, only: { type: "string", multiple: true },
+    rounds: { type: "string", default: "3" }, runs: { type: "string", default: "3" },
+  },
+});
+const rounds = +options.rounds, runs = +options.runs;
+const chosen = cases.filter(({ id }) => !options.only || options.only.some((part) => id.includes(part)));
+if (options.list) {
+  console.log(chosen.map(({ id }) => id).join("\n"));
+  process.exit();
+}
+
+const { chromium } = createRequire(path.join(PACKAGES, "x"))("playwright-core");
+const ARGUMENTS = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync",
+];
+
+const median = (values) => {
+  const sorted = [...values].sort((a, b) => a - b), half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+};
+const rounded = (x) => (typeof x === "number" && !Number.isInteger(x) ? +x.toPrecision(5) : x);
+const mapped = (object, change) => Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(value, key)]));
+
+/// Joins figures of several runs or rounds: the median of numbers, the worst of what disturbed them, the last of words.
+const joined = (several) => mapped(several.at(-1), (last, key) => {
+  const values = several.map((one) => one[key]).filter((value) => value !== undefined);
+  if (typeof last !== "number") return last;
+  return /^(foreign|steal)_cpu$/.test(key) ? Math.max(...values) : median(values);
+});
+
+const within = (ms, work, log) => {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`over ${ms / 1000} s; ${log.slice(-3).join(" / ")}`)), ms);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+};
+
+/// One case once, in a browser of its own.
+async function measure(c, port) {
+  const profile = mkdtempSync(path.join(os.tmpdir(), "bench-profile-"));
+  const log = [];
+  let context;
+  try {
+    context = await chromium.launchPersistentContext(profile, { executablePath: process.env.CHROMIUM, headless: true, args: ARGUMENTS });
+    const page = context.pages()[0] ?? await context.newPage();
+    const note = (line) => {
+      log.push(line);
+      if (process.env.VERBOSE) console.error("  |", line.slice(0, 800));
+    };
+    page.on("console", (message) => note(message.text()));
+    page.on("pageerror", (error) => note(String(error)));
+    page.on("crash", () => note("the page crashed"));
+    page.setDefaultTimeout(0);
+    await page.goto(`http://127.0.0.1:${port}/pages/index.html`);
+    if (!await page.evaluate("crossOriginIsolated")) throw new Error("the page is not cross-origin isolated");
+    const ask = (script) => watched(() => within(c.limit_ms ?? 180_000, page.evaluate(script), log));
+
+    const { value: { load_ms, info } } = await ask(`(async () => {
+      const begun = performance.now();
+      const { default: engine } = await import("/pages/${c.page}.mjs");
+      window.engine = await engine(${JSON.stringify(c)});
+      const info = await window.engine.load();
+      return { load_ms: performance.now() - begun, info };
+    })()`);
+
+    // The first run compiles and warms up.
+    let turn = 0;
+    const once = async () => {
+      const { value, ...disturbance } = await ask(`window.engine.once(${turn++})`);
+      return { ...value, ...disturbance };
+    };
+    await once();
+    // A run disturbed by other processes is set aside and repeated; the quietest ones are kept.
+    const wanted = c.runs ?? runs, got = [];
+    const quiet = (run) => run.foreign_cpu < CORES - c.threads + 0.1 && run.steal_cpu < 0.1;
+    while (got.length < 2 * wanted && got.filter(quiet).length < wanted) got.push(await once());
+    got.sort((a, b) => a.foreign_cpu + a.steal_cpu - b.foreign_cpu - b.steal_cpu);
+    return { load_ms, ...info, ...joined(got.slice(0, wanted)), ...peak() };
+  } finally {
+    await context?.close().catch(() => {});
+    rmSync(profile, { recursive: true, force: true });
+  }
+}
+
+/// What a case is, for the reader of the figures.
+const about = ({ engine, variant, task, threads, bytes_a_token }) => ({ engine, variant, task, threads, bytes_a_token });
+
+const seen = new Map(chosen.map((c) => [c.id, { case: c, rounds: [] }]));
+const write = () => {
+  const results = [...seen].map(([id, { case: c, rounds, problem }]) => [id, {
+    ...about(c), ...(rounds.length && mapped(joined(rounds), rounded)), problem,
+    rounds: rounds.map((figures) => mapped(figures, rounded)),
+  }]);
+  const report = { date: new Date().toISOString().slice(0, 10), machine: machine(), browser, cases: Object.fromEntries(results) };
+  writeFileSync(options.out, JSON.stringify(report, null, 1) + "\n");
+};
+const { version: browser } = await (async () => {
+  const instance = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ARGUMENTS });
+  const version = `Chromium ${instance.version()}`;
+  await instance.close();
+  return { version };
+})();
+
+const server = await serve();
+for (let round = 0; round < rounds; round++) {
+  for (const c of chosen.filter((c) => round < (c.rounds ?? rounds))) {
+    const entry = seen.get(c.id);
+    const missing = c.needs.find((address) => !find(address));
+    if (missing) entry.problem = `skipped: there is no ${missing}`;
+    // What failed once would fail again.
+    if (entry.problem) {
+      if (round === 0) console.log(`${c.id.padEnd(36)} ${entry.problem}`);
+      continue;
+    }
+    try {
+      entry.rounds.push(await measure(c, server.address().port));
+    } catch (error) {
+      entry.problem = String(error.message ?? error).slice(0, 600);
+    }
+    const { problem } = entry, figures = entry.rounds.at(-1);
+    const told = problem ?? Object.entries(figures).filter(([key]) => /_tps|_ms|_mib|_gbs|_cpu/.test(key))
+      .map(([key, value]) => `${key} ${+value.toPrecision(3)}`).join("  ");
+    console.log(`${round + 1}/${c.rounds ?? rounds}  ${c.id.padEnd(36)} ${told}`);
+    write();
+  }
+}
+write();
+server.close();
