@@ -3,10 +3,14 @@
 //! It is built with the feature `bench`, is never published, and runs in a worker of its own, where
 //! `benches/peers/pages/fledge_worker.js` calls [`Bench`]. Times are measured inside, by the worker's clock.
 
-use candle_core::{D, Device, Tensor};
-use candle_nn::{Optimizer as _, ops};
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use candle_nn::Optimizer as _;
+use fledge::engine::kernels::float::argmax;
 use fledge::engine::weights::WeightFile;
-use fledge::engine::{Cache, Model, ModelFiles};
+use fledge::engine::{Adapter, Cache, Model, ModelFiles};
+use fledge::learning::loss::{Evaluation, Reference};
 use fledge::learning::{self, Learner};
 use fledge::settings::{Lora, Precision, Teaching};
 use fledge::worker::instruments::{BlobReader, Meter, now};
@@ -20,16 +24,11 @@ fn main() {
     console_error_panic_hook::set_once();
 }
 
-/// The instruction set that this build may use.
+/// The instruction set that this build uses.
 #[must_use]
 #[wasm_bindgen]
 pub fn kernels() -> String {
-    let name = if cfg!(target_feature = "relaxed-simd") {
-        "relaxed-simd"
-    } else {
-        "simd128"
-    };
-    name.to_owned()
+    fledge::engine::kernels::best().name().to_owned()
 }
 
 /// A model that is measured.
@@ -88,17 +87,23 @@ impl Bench {
     pub fn write(&self, prompt: &[u32], count: usize, candidates: usize) -> Result<Written, JsError> {
         let begun = now();
         let gpt2 = self.model.gpt2();
-        let mut cache = Cache::new(self.model.config(), candidates, prompt.len() + count)?;
-        let mut next = |ids: &Tensor| -> candle_core::Result<Tensor> {
-            let hidden = gpt2.hidden(ids, Some(&mut cache), None)?; // [c, t, n]
-            let last = hidden.narrow(1, hidden.dim(1)? - 1, 1)?.squeeze(1)?; // [c, n]
-            gpt2.logits(&last)?.argmax(D::Minus1)?.unsqueeze(1) // [c, 1]
+        let capacity = prompt.len() + count;
+        let mut cache = Cache::new(self.model.config(), self.model.precision(), 1, capacity);
+        let first_token = argmax(gpt2.read(prompt, &mut cache, None)?) as u32;
+        if candidates > 1 {
+            // The prompt is read once for all of them.
+            cache = cache.fork(candidates);
+        }
+        let vocabulary = self.model.config().vocab_size;
+        let likeliest = |logits: &[f32], ids: &mut Vec<u32>| {
+            ids.clear();
+            ids.extend(logits.chunks_exact(vocabulary).map(|row| argmax(row) as u32));
         };
-        let prompt = Tensor::new(prompt, &Device::Cpu)?.unsqueeze(0)?;
-        let mut ids = next(&prompt.repeat((candidates, 1))?)?;
+        let mut ids = vec![first_token; candidates];
         let first = now();
         for _ in 1..count {
-            ids = next(&ids)?;
+            let logits = gpt2.read(&ids, &mut cache, None)?;
+            likeliest(logits, &mut ids);
         }
         Ok(Written {
             prefill_ms: first - begun,
@@ -118,10 +123,12 @@ impl Bench {
             .optimizer_mut()
             .set_learning_rate(Teaching::default().learning_rate);
         let (inputs, targets) = self.sequences(batch, tokens)?;
+        // Without a pull towards the untaught model, which the other engines do not have either.
+        let reference = Reference::new(&self.logits(&inputs, None)?)?;
         let mut times = Vec::with_capacity(steps);
         for _ in 0..steps {
             let begun = now();
-            self.step(&mut learner, &inputs, &targets)?;
+            self.step(&mut learner, &inputs, &targets, &reference)?;
             times.push(now() - begun);
         }
         Ok(times)
@@ -129,24 +136,36 @@ impl Bench {
 }
 
 impl Bench {
-    /// Any tokens, and those that follow them: `[b, t]` and `[b * t, 1]`.
-    fn sequences(&self, batch: usize, tokens: usize) -> candle_core::Result<(Tensor, Tensor)> {
+    /// Any tokens `[b, t]`, and those that follow them.
+    fn sequences(&self, batch: usize, tokens: usize) -> candle_core::Result<(Tensor, Arc<[u32]>)> {
         let vocabulary = self.model.config().vocab_size as u32;
         // Knuth's multiplicative hash: neighbours lie far apart.
-        let ids = (0..=(batch * tokens) as u32).map(|i| i.wrapping_mul(2_654_435_761) % vocabulary);
-        let ids = Tensor::from_iter(ids, &Device::Cpu)?;
-        let inputs = ids.narrow(0, 0, batch * tokens)?.reshape((batch, tokens))?;
-        let targets = ids.narrow(0, 1, batch * tokens)?.unsqueeze(1)?.contiguous()?;
-        Ok((inputs, targets))
+        let ids: Vec<u32> = (0..=(batch * tokens) as u32)
+            .map(|i| i.wrapping_mul(2_654_435_761) % vocabulary)
+            .collect();
+        let inputs = Tensor::from_slice(&ids[..batch * tokens], (batch, tokens), &Device::Cpu)?;
+        Ok((inputs, ids[1..].into()))
     }
 
-    /// Cross-entropy, backward, AdamW: a lesson's step without its comparison with the untaught model, which the other
-    /// engines do not make either.
-    fn step(&self, learner: &mut Learner, inputs: &Tensor, targets: &Tensor) -> Result<(), learning::Error> {
+    /// `[b, t]` → `[b * t, v]`
+    fn logits(&self, inputs: &Tensor, adapter: Option<&Adapter>) -> candle_core::Result<Tensor> {
         let gpt2 = self.model.gpt2();
-        let hidden = gpt2.hidden(inputs, None, Some(learner.trainable()))?.flatten_to(1)?; // [b * t, n]
-        let log_probs = ops::log_softmax(&gpt2.logits(&hidden)?, D::Minus1)?; // [b * t, v]
-        let loss = log_probs.gather(targets, 1)?.mean_all()?.neg()?;
+        let hidden = gpt2.hidden(inputs, adapter)?; // [b, t, n]
+        gpt2.logits(&hidden.flatten_to(1)?)
+    }
+
+    /// Cross-entropy, backward, AdamW.
+    fn step(
+        &self,
+        learner: &mut Learner,
+        inputs: &Tensor,
+        targets: &Arc<[u32]>,
+        reference: &Reference,
+    ) -> Result<(), learning::Error> {
+        let logits = self.logits(inputs, Some(learner.trainable()))?;
+        let evaluation = Evaluation::new(&logits, targets, Some(reference))?;
+        let loss = evaluation.loss(&logits, reference, 1.0, 0.0)?;
+        drop(logits);
         let grads = loss.backward()?;
         let optimizer = learner.optimizer_mut();
         let norm = optimizer.gradient_norm(&grads)?;

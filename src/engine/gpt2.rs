@@ -12,7 +12,7 @@ use candle_core::{Device, Result, Tensor};
 use super::config::Activation;
 use super::linear::FrozenLinear;
 use super::lora::{Adapter, Site};
-use super::matrix::{Matrix, Orientation};
+use super::matrix::{Matrix, Orientation, Rounding};
 use super::ops::{CausalAttention, Gelu, LayerNorm};
 use super::weights::Weights;
 use super::{Config, Error, storage};
@@ -48,9 +48,16 @@ impl Gpt2 {
         precision: Precision,
     ) -> std::result::Result<Self, Error> {
         let (v, n) = (config.vocab_size, config.n_embd);
-        let form = |values: Tensor| matrix(values, Orientation::OutIn, precision);
-        let wte = form(weights.get("wte.weight", &[v, n])?)?;
-        let untied = weights.untied_head(&[v, n])?.map(form).transpose()?;
+        let wte = matrix(&[v, n], Orientation::OutIn, precision, |each| {
+            weights.stream("wte.weight", &[v, n], each)
+        })?;
+        let untied = if weights.has_untied_head() {
+            Some(matrix(&[v, n], Orientation::OutIn, precision, |each| {
+                weights.stream_untied_head(&[v, n], each)
+            })?)
+        } else {
+            None
+        };
         Ok(Self {
             wpe: values(&weights.get("wpe.weight", &[config.n_positions, n])?)?,
             precision,
@@ -258,18 +265,33 @@ fn conv1d(
 ) -> std::result::Result<FrozenLinear, Error> {
     let (fan_in, fan_out) = site.dims(config);
     let name = format!("h.{layer}.{}", site.name());
-    let weight = weights.get(&format!("{name}.weight"), &[fan_in, fan_out])?;
+    let weight = matrix(&[fan_in, fan_out], Orientation::InOut, precision, |each| {
+        weights.stream(&format!("{name}.weight"), &[fan_in, fan_out], each)
+    })?;
     let bias = weights.get(&format!("{name}.bias"), &[fan_out])?;
-    Ok(FrozenLinear::new(
-        matrix(weight, Orientation::InOut, precision)?,
-        Some(values(&bias)?),
-    ))
+    Ok(FrozenLinear::new(weight, Some(values(&bias)?)))
 }
 
-/// A matrix in the form that is wanted. The f32 values are gone when this returns, if they are not that form.
-fn matrix(values: Tensor, orientation: Orientation, precision: Precision) -> std::result::Result<Matrix, Error> {
-    Ok(match precision {
-        Precision::Exact => Matrix::exact(values, orientation)?,
-        Precision::EightBit => Matrix::rounded(&values, orientation)?,
-    })
+/// A matrix in the form that is wanted, from values that `read` hands over piece by piece.
+fn matrix(
+    shape: &[usize; 2],
+    orientation: Orientation,
+    precision: Precision,
+    read: impl FnOnce(&mut dyn FnMut(&[f32])) -> std::result::Result<(), Error>,
+) -> std::result::Result<Matrix, Error> {
+    match precision {
+        Precision::Exact => {
+            let mut values = Vec::with_capacity(shape[0] * shape[1]);
+            read(&mut |piece| values.extend_from_slice(piece))?;
+            Ok(Matrix::exact(
+                Tensor::from_vec(values, shape, &Device::Cpu)?,
+                orientation,
+            )?)
+        }
+        Precision::EightBit => {
+            let mut rounding = Rounding::new(shape, orientation);
+            read(&mut |piece| rounding.push(piece))?;
+            Ok(rounding.finish())
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Result, Tensor, bail};
 
-use super::kernels::{self, Activations, Order, Packed, Scratch};
+use super::kernels::{self, Activations, Order, Packed, Packer, Scratch};
 use super::storage;
 
 /// How the rows of a matrix lie in a file, and in memory if it is f32.
@@ -16,15 +16,6 @@ pub enum Orientation {
     InOut,
     /// `[out, in]`: PyTorch's Linear; the head, which is the embedding table.
     OutIn,
-}
-
-impl From<Orientation> for Order {
-    fn from(orientation: Orientation) -> Self {
-        match orientation {
-            Orientation::InOut => Self::InOut,
-            Orientation::OutIn => Self::OutIn,
-        }
-    }
 }
 
 /// A matrix that never changes. Cloning shares it.
@@ -40,6 +31,42 @@ enum Form {
     /// `[in, out]` or `[out, in]`
     F32(Tensor, Orientation),
     Packed(Arc<Packed>),
+}
+
+/// A matrix that is being rounded to 8 bits while its values arrive.
+pub struct Rounding(Packer);
+
+impl Rounding {
+    /// Of shape `[in, out]` or `[out, in]`.
+    #[must_use]
+    pub fn new([rows, columns]: &[usize; 2], orientation: Orientation) -> Self {
+        Self(match orientation {
+            Orientation::InOut => Packer::new(*columns, *rows, Order::InOut),
+            Orientation::OutIn => Packer::new(*rows, *columns, Order::OutIn),
+        })
+    }
+
+    /// The next values.
+    ///
+    /// # Panics
+    /// On more values than the shape has.
+    pub fn push(&mut self, values: &[f32]) {
+        self.0.push(values);
+    }
+
+    /// The matrix.
+    ///
+    /// # Panics
+    /// When values are missing.
+    #[must_use]
+    pub fn finish(self) -> Matrix {
+        let packed = self.0.finish();
+        Matrix {
+            inputs: packed.inputs(),
+            outputs: packed.outputs(),
+            form: Form::Packed(Arc::new(packed)),
+        }
+    }
 }
 
 /// What products need beside their operands, reused from one to the next.
@@ -59,19 +86,6 @@ impl Matrix {
         let (inputs, outputs) = dims(&values, orientation)?;
         Ok(Self {
             form: Form::F32(values, orientation),
-            inputs,
-            outputs,
-        })
-    }
-
-    /// Rounded to 8 bits.
-    pub fn rounded(values: &Tensor, orientation: Orientation) -> Result<Self> {
-        let (inputs, outputs) = dims(values, orientation)?;
-        let packed = storage::with_f32(values, |values| {
-            Packed::new(values, outputs, inputs, orientation.into())
-        })?;
-        Ok(Self {
-            form: Form::Packed(Arc::new(packed)),
             inputs,
             outputs,
         })
@@ -197,6 +211,12 @@ mod tests {
         tensor.flatten_all().and_then(|t| t.to_vec1()).expect("values")
     }
 
+    fn rounded(values: &Tensor, orientation: Orientation) -> Matrix {
+        let mut rounding = Rounding::new(&values.dims2().expect("a matrix").into(), orientation);
+        slice(values).chunks(7).for_each(|values| rounding.push(values));
+        rounding.finish()
+    }
+
     /// The difference's norm, relative to that of what is expected.
     fn error(found: &[f32], expected: &[f32]) -> f32 {
         let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|x| x * x).sum::<f32>().sqrt();
@@ -213,7 +233,7 @@ mod tests {
                     Orientation::OutIn => random(outputs, inputs),
                 };
                 let exact = Matrix::exact(values.clone(), orientation).expect("f32");
-                let rounded = Matrix::rounded(&values, orientation).expect("8 bits");
+                let rounded = rounded(&values, orientation);
                 for m in [1, 3, 20] {
                     let (x, dy) = (slice(&random(m, inputs)), slice(&random(m, outputs)));
                     let [mut y, mut expected] = [(); 2].map(|()| vec![0f32; m * outputs]);
@@ -233,11 +253,8 @@ mod tests {
     #[test]
     fn rows_are_entries_of_the_table() {
         let table = random(20, 30);
-        let [exact, rounded] = [
-            Matrix::exact(table.clone(), Orientation::OutIn),
-            Matrix::rounded(&table, Orientation::OutIn),
-        ]
-        .map(|matrix| matrix.expect("a matrix"));
+        let rounded = rounded(&table, Orientation::OutIn);
+        let exact = Matrix::exact(table, Orientation::OutIn).expect("a matrix");
         let (mut a, mut b) = ([0.0; 30], [0.0; 30]);
         exact.row(19, &mut a).expect("a row");
         rounded.row(19, &mut b).expect("a row");

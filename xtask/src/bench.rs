@@ -13,7 +13,7 @@ mod peers;
 mod program;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Map, Value, json};
@@ -69,20 +69,20 @@ pub fn measure(options: &Options) -> Result<()> {
     let tables = report::markdown(&results);
     println!("\n{tables}");
     if let Some(file) = &options.json {
-        save(file.clone(), &format!("{results:#}\n"))?;
+        save(file, &format!("{results:#}\n"))?;
     }
     if options.write {
         ensure!(
             results["date"] != Value::Null,
             "the engines were not measured: these are not the results"
         );
-        save(root().join("benches/RESULTS.md"), &tables)?;
+        save(&root().join("benches/RESULTS.md"), &tables)?;
     }
     Ok(())
 }
 
-fn save(file: PathBuf, text: &str) -> Result<()> {
-    std::fs::write(&file, text).with_context(|| format!("{} can't be written", file.display()))
+fn save(file: &Path, text: &str) -> Result<()> {
+    std::fs::write(file, text).with_context(|| format!("{} can't be written", file.display()))
 }
 
 #[cfg(test)]

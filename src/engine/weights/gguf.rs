@@ -7,9 +7,9 @@ use candle_core::Device;
 use candle_core::quantized::gguf_file::{Content, Value};
 use serde_json::{Value as Json, json};
 
-use super::{Fingerprint, Found, Source, TensorFile, WeightFile};
+use super::{Each, Fingerprint, Source, TensorFile, WeightFile};
 use crate::engine::tokenizer::{END_OF_TEXT, tokenizer_json};
-use crate::engine::{Error, ModelFiles};
+use crate::engine::{Error, ModelFiles, storage};
 
 /// How a GGUF file begins.
 pub const MAGIC: &[u8; 4] = b"GGUF";
@@ -130,19 +130,24 @@ impl TensorFile for File {
         Some(shape)
     }
 
-    fn read(&mut self, name: &str) -> Result<Found, Error> {
+    fn read(&mut self, name: &str, each: &mut Each) -> Result<Fingerprint, Error> {
         let missing = || Error::MissingTensor(name.to_owned());
         let key = llama(name).ok_or_else(missing)?;
         let info = self.content.tensor_infos.get(&key).ok_or_else(missing)?;
         let blocks = info
             .read(&mut self.source, self.content.tensor_data_offset, &Device::Cpu)
             .map_err(|error| Error::weights(&self.name, error))?;
-        let digest = Fingerprint::of_tensor(&format!("{:?}", info.ggml_dtype), info.shape.dims(), &blocks.data()?);
+        let mut digest = Fingerprint::of_tensor(&format!("{:?}", info.ggml_dtype), info.shape.dims());
+        let data = blocks.data()?;
+        digest.sample(&data, 0, data.len());
+        drop(data);
         let mut tensor = blocks.dequantize(&Device::Cpu)?;
         if is_transposed(name) {
             tensor = tensor.t()?.contiguous()?;
         }
-        Ok(Found { tensor, digest })
+        drop(blocks);
+        storage::with_f32(&tensor, each)??;
+        Ok(digest)
     }
 }
 

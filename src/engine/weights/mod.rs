@@ -1,6 +1,7 @@
 //! GPT-2's tensors, read one at a time from the files that hold them, and checked before anything is built from them.
 //!
-//! The files may lie anywhere that can be read and sought ([`Source`]); never more than one tensor of them is in memory.
+//! The files may lie anywhere that can be read and sought ([`Source`]); never more than one tensor of them is in memory, and
+//! of a large one in a safetensors file only a piece at a time.
 //! [`safetensors`] files, one or several shards, hold f32, f16, bf16, and this project's 8-bit form; [`gguf`] files hold
 //! f32, f16 and llama.cpp's block formats. Names come with and without the prefix `transformer.`; `attn.bias` and
 //! `attn.masked_bias` are mask buffers, not weights.
@@ -12,10 +13,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Seek};
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 pub use self::gguf::model_files;
-use super::{Config, Error, storage};
+use super::{Config, Error};
+
+/// The head's own weight, where it has one; it never has the prefix.
+const UNTIED_HEAD: &str = "lm_head.weight";
 
 /// Where a file's bytes come from: memory, a disk, a browser's file handle.
 pub trait Source: Read + Seek {}
@@ -49,17 +53,14 @@ trait TensorFile {
     /// The shape of a tensor that it has.
     fn shape(&self, name: &str) -> Option<Vec<usize>>;
 
-    /// Reads a tensor as f32, whatever the file holds. Its shape has been looked at: it fits into memory.
-    fn read(&mut self, name: &str) -> Result<Found, Error>;
+    /// Hands a tensor's values over in f32, whatever the file holds, in their order and in pieces of any size. Its shape has
+    /// been looked at: it is as large as the model's config says. Returns the hash of its number type, its shape and a sample
+    /// of its bytes.
+    fn read(&mut self, name: &str, each: &mut Each) -> Result<Fingerprint, Error>;
 }
 
-/// A tensor as it was found.
-struct Found {
-    /// In f32.
-    tensor: Tensor,
-    /// Hash of its number type, its shape and a sample of its bytes.
-    digest: Fingerprint,
-}
+/// Takes the next values of a tensor.
+type Each<'a> = dyn FnMut(&[f32]) -> Result<(), Error> + 'a;
 
 /// The tensors of a model.
 pub struct Weights {
@@ -102,13 +103,20 @@ impl Weights {
         self.read(&format!("{}{name}", self.prefix), shape)
     }
 
-    /// The head's own weight, `[vocab_size, n_embd]`, where it is not tied to the embedding.
-    pub fn untied_head(&self, shape: &[usize]) -> Result<Option<Tensor>, Error> {
-        let name = "lm_head.weight";
-        self.place
-            .contains_key(name)
-            .then(|| self.read(name, shape))
-            .transpose()
+    /// The same, piece by piece.
+    pub fn stream(&self, name: &str, shape: &[usize], each: impl FnMut(&[f32])) -> Result<(), Error> {
+        self.pieces(&format!("{}{name}", self.prefix), shape, each)
+    }
+
+    /// Whether the head has a weight of its own, and is not tied to the embedding.
+    #[must_use]
+    pub fn has_untied_head(&self) -> bool {
+        self.place.contains_key(UNTIED_HEAD)
+    }
+
+    /// The head's own weight, piece by piece.
+    pub fn stream_untied_head(&self, shape: &[usize], each: impl FnMut(&[f32])) -> Result<(), Error> {
+        self.pieces(UNTIED_HEAD, shape, each)
     }
 
     /// Hashes the name, number type, shape and a sample of the bytes of every tensor that was read.
@@ -120,6 +128,13 @@ impl Weights {
     }
 
     fn read(&self, name: &str, expected: &[usize]) -> Result<Tensor, Error> {
+        let mut all = Vec::new();
+        self.pieces(name, expected, |values| all.extend_from_slice(values))?;
+        Ok(Tensor::from_vec(all, expected, &Device::Cpu)?)
+    }
+
+    /// A tensor that must be there, with this shape and finite values.
+    fn pieces(&self, name: &str, expected: &[usize], mut each: impl FnMut(&[f32])) -> Result<(), Error> {
         let missing = || Error::MissingTensor(name.to_owned());
         let file = &self.files[*self.place.get(name).ok_or_else(missing)?];
         let found = file.borrow().shape(name).ok_or_else(missing)?;
@@ -130,11 +145,16 @@ impl Weights {
                 found,
             });
         }
-        let Found { tensor, digest } = file.borrow_mut().read(name)?;
-        all_finite(name, &tensor)?;
+        let digest = file.borrow_mut().read(name, &mut |values| {
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(Error::NotFinite(name.to_owned()));
+            }
+            each(values);
+            Ok(())
+        })?;
         let bare = name.strip_prefix(self.prefix).unwrap_or(name);
         self.digests.borrow_mut().insert(bare.to_owned(), digest);
-        Ok(tensor)
+        Ok(())
     }
 }
 
@@ -152,15 +172,6 @@ fn open(file: WeightFile) -> Result<Box<dyn TensorFile>, Error> {
     } else {
         Box::new(safetensors::File::open(&name, source)?)
     })
-}
-
-fn all_finite(name: &str, tensor: &Tensor) -> Result<(), Error> {
-    let finite = storage::with_f32(tensor, |values| values.iter().all(|value| value.is_finite()))?;
-    if finite {
-        Ok(())
-    } else {
-        Err(Error::NotFinite(name.to_owned()))
-    }
 }
 
 /// FNV-1a, 64 bits: names a model, protects nothing.
@@ -181,14 +192,23 @@ impl Fingerprint {
         }
     }
 
-    /// Of a tensor: its number type, its shape, and 16 bytes out of each 64th of its data.
-    fn of_tensor(dtype: &str, shape: &[usize], data: &[u8]) -> Self {
+    /// Of a tensor: its number type and its shape. [`Fingerprint::sample`] adds of its data.
+    fn of_tensor(dtype: &str, shape: &[usize]) -> Self {
         let mut hash = Self::new();
         hash.add(format!("{dtype}{shape:?}").as_bytes());
-        for chunk in data.chunks((data.len() / 64).max(1)) {
-            hash.add(&chunk[..chunk.len().min(16)]);
-        }
         hash
+    }
+
+    /// Adds 16 bytes out of each 64th of `size` bytes, as far as they are among these, which begin at `at`.
+    fn sample(&mut self, bytes: &[u8], at: usize, size: usize) {
+        let step = (size / 64).max(1);
+        let end = at + bytes.len();
+        for start in (at / step * step..end).step_by(step) {
+            let sample = start.max(at)..(start + step.min(16)).min(end);
+            if !sample.is_empty() {
+                self.add(&bytes[sample.start - at..sample.end - at]);
+            }
+        }
     }
 
     /// As 16 hexadecimal digits.

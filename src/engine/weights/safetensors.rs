@@ -5,17 +5,20 @@
 
 use std::io::SeekFrom;
 
-use candle_core::{DType, Device, Tensor};
+use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use super::{Fingerprint, Found, Source, TensorFile};
+use super::{Each, Fingerprint, Source, TensorFile};
 use crate::engine::Error;
 
 /// The length of the header, as a little-endian u64, stands before it.
 const PREFIX: u64 = 8;
 /// The format's own bound on the header.
 const LONGEST_HEADER: u64 = 100_000_000;
+
+/// So many bytes are read at a time; a multiple of every number's size.
+const PIECE: usize = 1 << 20;
 
 /// A safetensors file whose header is read.
 pub struct File {
@@ -58,32 +61,39 @@ impl File {
         })
     }
 
-    fn bytes(&mut self, info: &TensorInfo) -> Result<Vec<u8>, Error> {
+    /// Hands the bytes of a tensor over, in pieces of at most [`PIECE`] bytes.
+    fn pieces(&mut self, info: &TensorInfo, mut each: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
         let (start, end) = info.data_offsets;
-        let mut bytes = vec![0; end - start];
         self.source
             .seek(SeekFrom::Start(self.data + start as u64))
-            .and_then(|_| self.source.read_exact(&mut bytes))
             .map_err(|error| Error::weights(&self.name, error))?;
-        Ok(bytes)
+        let mut piece = vec![0; PIECE.min(end - start)];
+        for at in (start..end).step_by(PIECE) {
+            let piece = &mut piece[..PIECE.min(end - at)];
+            self.source
+                .read_exact(piece)
+                .map_err(|error| Error::weights(&self.name, error))?;
+            each(piece)?;
+        }
+        Ok(())
     }
 
-    /// `q · scale`
-    fn dequantise(&mut self, name: &str, shape: &[usize], q: &[u8]) -> Result<Tensor, Error> {
-        let scale_name = format!("{name}.scale");
-        let info = self.header.info(&scale_name).cloned();
-        let info = info.ok_or_else(|| Error::MissingTensor(scale_name.clone()))?;
-        let scale = to_f32(&scale_name, info.dtype, &info.shape, &self.bytes(&info)?)?;
-        let q: Vec<f32> = q.iter().map(|byte| f32::from(byte.cast_signed())).collect();
-        let value = Tensor::from_vec(q, shape, &Device::Cpu)?.broadcast_mul(&scale);
-        match value {
-            Ok(value) if value.dims() == shape => Ok(value),
-            Ok(_) | Err(_) => Err(Error::WrongShape {
-                name: scale_name,
-                expected: shape.to_vec(),
-                found: info.shape,
-            }),
-        }
+    /// The scales of an 8-bit tensor, which must broadcast against it.
+    fn scales(&mut self, name: &str, shape: &[usize]) -> Result<Scales, Error> {
+        let name = format!("{name}.scale");
+        let info = self.header.info(&name).cloned();
+        let info = info.ok_or_else(|| Error::MissingTensor(name.clone()))?;
+        let number = Number::of(&name, info.dtype)?;
+        let mut values = Vec::new();
+        self.pieces(&info, |bytes| {
+            number.append(bytes, &mut values);
+            Ok(())
+        })?;
+        Scales::new(values, &info.shape, shape).ok_or_else(|| Error::WrongShape {
+            name,
+            expected: shape.to_vec(),
+            found: info.shape,
+        })
     }
 }
 
@@ -96,36 +106,119 @@ impl TensorFile for File {
         self.header.info(name).map(|info| info.shape.clone())
     }
 
-    fn read(&mut self, name: &str) -> Result<Found, Error> {
+    fn read(&mut self, name: &str, each: &mut Each) -> Result<Fingerprint, Error> {
         let info = self.header.info(name).cloned();
         let info = info.ok_or_else(|| Error::MissingTensor(name.to_owned()))?;
-        let bytes = self.bytes(&info)?;
-        let tensor = if info.dtype == Dtype::I8 {
-            self.dequantise(name, &info.shape, &bytes)?
+        let form = if info.dtype == Dtype::I8 {
+            Form::Scaled(self.scales(name, &info.shape)?)
         } else {
-            to_f32(name, info.dtype, &info.shape, &bytes)?
+            Form::Plain(Number::of(name, info.dtype)?)
         };
-        let digest = Fingerprint::of_tensor(&format!("{:?}", info.dtype), &info.shape, &bytes);
-        Ok(Found { tensor, digest })
+        let size = info.data_offsets.1 - info.data_offsets.0;
+        let mut digest = Fingerprint::of_tensor(&format!("{:?}", info.dtype), &info.shape);
+        let (mut at, mut values) = (0, Vec::new());
+        self.pieces(&info, |bytes| {
+            digest.sample(bytes, at, size);
+            values.clear();
+            match &form {
+                Form::Scaled(scales) => {
+                    let value = |(byte, at): (&u8, usize)| f32::from(byte.cast_signed()) * scales.of(at);
+                    values.extend(bytes.iter().zip(at..).map(value));
+                }
+                Form::Plain(number) => number.append(bytes, &mut values),
+            }
+            at += bytes.len();
+            each(&values)
+        })?;
+        Ok(digest)
     }
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "safetensors knows two dozen number types; three of them hold weights"
-)]
-fn to_f32(name: &str, dtype: Dtype, shape: &[usize], bytes: &[u8]) -> Result<Tensor, Error> {
-    let dtype = match dtype {
-        Dtype::F32 => DType::F32,
-        Dtype::F16 => DType::F16,
-        Dtype::BF16 => DType::BF16,
-        other => {
-            return Err(Error::WrongDtype {
+/// How a tensor's values are written.
+enum Form {
+    Plain(Number),
+    Scaled(Scales),
+}
+
+/// The scales of an 8-bit tensor: one for all, for each row, for each column, or for each value.
+struct Scales {
+    values: Vec<f32>,
+    /// The tensor's.
+    columns: usize,
+    /// What a row and a column count for among the values.
+    steps: [usize; 2],
+}
+
+impl Scales {
+    /// As numpy broadcasts: dimensions are compared from the last on, and must be 1 or equal. The tensor is a matrix or a
+    /// vector.
+    fn new(values: Vec<f32>, scales: &[usize], shape: &[usize]) -> Option<Self> {
+        let matrix = |shape: &[usize]| match *shape {
+            [] => Some([1, 1]),
+            [columns] => Some([1, columns]),
+            [rows, columns] => Some([rows, columns]),
+            _ => None,
+        };
+        let ([scale_rows, scale_columns], [rows, columns]) = (matrix(scales)?, matrix(shape)?);
+        let fits = |scales: usize, size: usize| scales == 1 || scales == size;
+        let row_step = if scale_rows == 1 { 0 } else { scale_columns };
+        (scales.len() <= shape.len() && fits(scale_rows, rows) && fits(scale_columns, columns)).then(|| Self {
+            values,
+            columns: columns.max(1),
+            steps: [row_step, usize::from(scale_columns != 1)],
+        })
+    }
+
+    /// The scale of a value.
+    fn of(&self, at: usize) -> f32 {
+        let [row_step, column_step] = self.steps;
+        self.values[at / self.columns * row_step + at % self.columns * column_step]
+    }
+}
+
+/// The number types that weights come in.
+#[derive(Clone, Copy)]
+enum Number {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl Number {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "safetensors knows two dozen number types; three of them hold weights"
+    )]
+    fn of(name: &str, dtype: Dtype) -> Result<Self, Error> {
+        match dtype {
+            Dtype::F32 => Ok(Self::F32),
+            Dtype::F16 => Ok(Self::F16),
+            Dtype::BF16 => Ok(Self::Bf16),
+            other => Err(Error::WrongDtype {
                 name: name.to_owned(),
                 dtype: format!("{other:?}"),
-            });
+            }),
         }
-    };
-    let tensor = Tensor::from_raw_buffer(bytes, dtype, shape, &Device::Cpu)?;
-    Ok(tensor.to_dtype(DType::F32)?)
+    }
+
+    /// Adds what these little-endian bytes stand for.
+    fn append(self, bytes: &[u8], values: &mut Vec<f32>) {
+        match self {
+            Self::F32 => values.extend(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes))),
+            Self::F16 => values.extend(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|bytes| f16::from_le_bytes(*bytes).to_f32()),
+            ),
+            Self::Bf16 => values.extend(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|bytes| bf16::from_le_bytes(*bytes).to_f32()),
+            ),
+        }
+    }
 }

@@ -245,7 +245,9 @@ fn number(value: Option<f64>, digits: usize) -> String {
 
 /// A table under its title; nothing, if it has no lines.
 fn table(title: &str, columns: &[&str], lines: impl Iterator<Item = Vec<String>>) -> Option<String> {
-    let body: String = lines.map(|cells| format!("| {} |\n", cells.join(" | "))).collect();
+    let body = lines.fold(String::new(), |body, cells| {
+        body + &format!("| {} |\n", cells.join(" | "))
+    });
     let rule = "---|".repeat(columns.len());
     (!body.is_empty()).then(|| format!("## {title}\n\n| {} |\n|{rule}\n{body}", columns.join(" | ")))
 }
