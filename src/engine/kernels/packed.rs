@@ -49,7 +49,7 @@ impl Block {
     fn set(&mut self, output: usize, values: impl Iterator<Item = f32> + Clone) {
         // A sum of zeros, unless a value is not finite: such a value has to reach the result.
         let (most, probe) = values.clone().fold((0f32, 0f32), |(most, probe), value| {
-            (most.max(value.abs()), value.mul_add(0.0, probe))
+            (most.max(value.abs()), probe + value * 0.0)
         });
         let scale = round_up(most / 127.0) + probe;
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
@@ -57,7 +57,7 @@ impl Block {
         let mut sum = 0;
         let values = values.chain(std::iter::repeat(0.0));
         for (input, value) in (0..GROUP).zip(values) {
-            let weight = (value * inverse).round().clamp(-127.0, 127.0) as i8;
+            let weight = (value * inverse).round_ties_even().clamp(-127.0, 127.0) as i8;
             self.weights[input / QUAD][output / QUAD][output % QUAD * QUAD + input % QUAD] = weight;
             sum += i16::from(weight);
         }
