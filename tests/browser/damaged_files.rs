@@ -1,6 +1,6 @@
 //! Files that were damaged on their way: each ends in a sentence, soon, and the model that is open stays open.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use fledge::engine::weights::WeightFile;
 use fledge::engine::{Model, ModelFiles};
@@ -9,27 +9,23 @@ use rand::rngs::StdRng;
 
 use crate::damage::damage;
 use crate::desk::Desk;
+use crate::fixture;
 
 /// Damaged models that are shown to the page.
 const COUNT: usize = 200;
 /// So long, in milliseconds, a refusal may take.
 const SOON: f64 = 2000.0;
 
-fn fixture(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    std::fs::read(folder.join(name)).expect(name)
-}
-
 /// The files of a model, one of which is damaged. `turn` says which.
 fn damaged(turn: usize, rng: &mut StdRng) -> Vec<(&'static str, Vec<u8>)> {
     let gguf = ["f16.gguf", "q8_0.gguf", "q4_0.gguf", "k.gguf"][turn / 4 % 4];
     if turn % 4 == 3 {
-        return vec![(gguf, damage(&fixture(&format!("formats/{gguf}")), rng, 8000))];
+        return vec![(gguf, damage(&fixture::bytes(&format!("formats/{gguf}")), rng, 8000))];
     }
     let names = ["config.json", "tokenizer.json", "model.safetensors"];
     let mut files: Vec<(&str, Vec<u8>)> = names
         .into_iter()
-        .map(|name| (name, fixture(&format!("tiny-gpt2/{name}"))))
+        .map(|name| (name, fixture::bytes(&format!("tiny-gpt2/{name}"))))
         .collect();
     let (_, bytes) = &mut files[turn % 4];
     *bytes = damage(bytes, rng, 3500);

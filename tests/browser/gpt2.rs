@@ -1,23 +1,16 @@
 //! A model of GPT-2's whole size (124M, half a gigabyte): fetched over a bad connection, kept, opened without any, and exact.
 
-use std::path::Path;
 use std::time::Duration;
 
 use safetensors::SafeTensors;
 
 use crate::desk::Desk;
-use crate::formula;
 use crate::hub::{Fault, Hub};
-
-/// A file of `tests/fixtures`.
-fn fixture(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    std::fs::read(folder.join(name)).expect(name)
-}
+use crate::{fixture, formula};
 
 /// What transformers writes after the prompt, always taking the likeliest token; every word is a token.
 fn expected_words() -> Vec<String> {
-    let reference = fixture("reference.safetensors");
+    let reference = fixture::bytes("reference.safetensors");
     let reference = SafeTensors::deserialize(&reference).expect("reference.safetensors");
     let ids = reference.tensor("large/greedy").expect("ids");
     let ids = ids.data().chunks_exact(8);
@@ -32,7 +25,7 @@ async fn gpt2_is_fetched_refused_resumed_kept_and_writes_what_transformers_write
         ("config.json", formula::config(12)),
         (
             "tokenizer.json",
-            formula::tokenizer(&fixture("tiny-gpt2/tokenizer.json")),
+            formula::tokenizer(&fixture::bytes("tiny-gpt2/tokenizer.json")),
         ),
         ("model.safetensors", formula::weights(12, 0.24)),
     ]);

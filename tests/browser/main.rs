@@ -15,6 +15,7 @@ mod chrome;
 #[path = "../common/damage.rs"]
 mod damage;
 mod desk;
+mod fixture;
 #[path = "../common/formula.rs"]
 mod formula;
 mod hub;

@@ -1,15 +1,11 @@
 //! Opening a GPT-2 that a person has: from its files, and from this device ever after.
 
-use std::path::PathBuf;
-
 use crate::desk::Desk;
+use crate::fixture;
 
-/// A file of `tests/fixtures`.
+/// The path of a fixture, as the picker takes it.
 fn fixture(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name);
-    path.display().to_string()
+    fixture::path(name).display().to_string()
 }
 
 fn fixtures(names: &[&str]) -> String {
