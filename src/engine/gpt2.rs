@@ -37,7 +37,7 @@ impl Gpt2 {
     /// Builds the model from its tensors, reading one after the other.
     pub fn new(config: Config, weights: &Weights, precision: Precision) -> std::result::Result<Self, Error> {
         let mut model = Self::without_blocks(config, weights, precision)?;
-        while model.read_block(weights, precision)? {}
+        while model.read_block(weights)? {}
         Ok(model)
     }
 
@@ -71,8 +71,9 @@ impl Gpt2 {
     }
 
     /// Reads the next block, one tensor after the other. Whether there is another one after it.
-    pub(super) fn read_block(&mut self, weights: &Weights, precision: Precision) -> std::result::Result<bool, Error> {
-        self.h.push(Block::new(&self.config, weights, precision, self.h.len())?);
+    pub(super) fn read_block(&mut self, weights: &Weights) -> std::result::Result<bool, Error> {
+        self.h
+            .push(Block::new(&self.config, weights, self.precision, self.h.len())?);
         Ok(self.h.len() < self.config.n_layer)
     }
 

@@ -70,8 +70,6 @@ pub struct Model {
     tokenizer: Tokenizer,
     card: Card,
     id: String,
-    parameters: u64,
-    precision: Precision,
 }
 
 impl ModelFiles {
@@ -129,12 +127,10 @@ impl Loading {
         fingerprint.add(format!("{config:?}").as_bytes());
         let gpt2 = Gpt2::without_blocks(config, &weights, precision)?;
         let model = Model {
-            parameters: gpt2.parameters(),
             gpt2,
             tokenizer,
             card,
             id: String::new(),
-            precision,
         };
         Ok(Self {
             model,
@@ -145,7 +141,7 @@ impl Loading {
 
     /// Reads a block. Whether there is another one.
     pub fn step(&mut self) -> Result<bool, Error> {
-        self.model.gpt2.read_block(&self.weights, self.model.precision)
+        self.model.gpt2.read_block(&self.weights)
     }
 
     /// The model, once there are no more blocks.
@@ -198,7 +194,7 @@ impl Model {
     /// How its matrices lie in memory.
     #[must_use]
     pub const fn precision(&self) -> Precision {
-        self.precision
+        self.gpt2.precision()
     }
 
     /// Bytes of memory that its matrices take.
@@ -209,8 +205,8 @@ impl Model {
 
     /// How many weights it has, shared ones counted once.
     #[must_use]
-    pub const fn parameters(&self) -> u64 {
-        self.parameters
+    pub fn parameters(&self) -> u64 {
+        self.gpt2.parameters()
     }
 
     /// Puts a prompt into the model's format for a type of text, in at most `room` tokens. What is too long loses its beginning.

@@ -187,12 +187,13 @@ impl Desk {
     /// Picks files of this machine, one path a line, as a model.
     pub async fn open_files(&self, paths: &str) {
         self.page.press("Settings").await;
-        let picker = self
-            .page
-            .driver
-            .find(By::Css("input[type=file]"))
-            .await
-            .expect("a picker");
+        self.pick(paths).await;
+    }
+
+    /// Gives files to the picker, which takes them behind closed settings too.
+    async fn pick(&self, paths: &str) {
+        let picker = self.page.driver.find(By::Css("input[type=file]")).await;
+        let picker = picker.expect("a picker");
         assert_eq!(
             picker.attr("aria-label").await.expect("a name").as_deref(),
             Some("Open model files")
@@ -203,13 +204,7 @@ impl Desk {
     /// Picks files that are no model, and waits until they are refused. The sentence, and how long that took, in milliseconds.
     pub async fn is_refused(&self, paths: &str) -> (String, f64) {
         let states = self.page.script("return window.witness.states.length").await;
-        let picker = self
-            .page
-            .driver
-            .find(By::Css("input[type=file]"))
-            .await
-            .expect("a picker");
-        picker.send_keys(paths).await.expect("files");
+        self.pick(paths).await;
         let again = format!(
             "const {{ states }} = window.witness; return states.length >= {states} + 2 && states.at(-1) !== 'loading'"
         );
@@ -401,6 +396,16 @@ impl Desk {
             assert!(!problem.contains(word), "not a person's word: {problem}");
         }
         problem
+    }
+
+    /// Waits until a download is refused because its hash is another one.
+    pub async fn is_refused_for_its_hash(&self) {
+        let problem = self.problem_in_a_sentence().await;
+        assert!(
+            problem.contains("model.safetensors") && problem.contains("hash"),
+            "{problem}"
+        );
+        self.becomes("ready").await;
     }
 
     /// The ratings of the newest post; 0 is none.
