@@ -47,8 +47,8 @@ pub enum Command {
         source: ModelSource,
         /// What is to be written.
         content: ContentType,
-        /// How it shall lie in memory; by its size if nothing is said.
-        precision: Option<Precision>,
+        /// How it shall lie in memory.
+        precision: Precision,
     },
     /// Delete a kept model from this device. What was taught to it stays.
     Discard {

@@ -11,7 +11,7 @@
 const WEIGHTS = 12 * 12 * 768 * 768 + 50257 * 768;
 
 /// How many threads our builds can use. The baseline runs where no page is cross-origin isolated.
-const BUILDS = { baseline: [1], fast: [1] };
+const BUILDS = { baseline: [1], fast: [1, 2] };
 
 /// The models that make_model.py makes and the one in public/, as the server knows them.
 const MODELS = { embedded: "/embedded", "124M": "/models/gpt2-random", "355M": "/models/gpt2-medium-random" };

@@ -31,6 +31,19 @@ pub fn kernels() -> String {
     fledge::engine::kernels::best().name().to_owned()
 }
 
+/// Computes on so many threads from now on.
+#[wasm_bindgen]
+pub fn start_threads(threads: u32) {
+    fledge::worker::threads::start(threads);
+}
+
+/// Threads that compute now.
+#[must_use]
+#[wasm_bindgen]
+pub fn threads() -> usize {
+    fledge::engine::kernels::pool::threads()
+}
+
 /// A model that is measured.
 #[wasm_bindgen]
 pub struct Bench {
@@ -62,7 +75,7 @@ impl Bench {
             card: None,
             name: None,
         };
-        let model = Model::load(files, None)?;
+        let model = Model::load(files, Precision::default())?;
         Ok(Self { model })
     }
 

@@ -1,5 +1,7 @@
-//! The web worker: everything that computes or keeps. `worker_loader.js` starts it.
+//! The web worker: everything that computes or keeps. `worker_loader.js` starts it, and its helpers, which only compute.
 
 fn main() {
-    fledge::worker::run();
+    if !fledge::worker::threads::is_helper() {
+        fledge::worker::run();
+    }
 }

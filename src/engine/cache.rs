@@ -1,22 +1,27 @@
 //! The key/value cache: what attention needs of the tokens that were read already, and the room in which the next ones are
 //! computed. Everything is allocated once.
 
+use std::cell::RefCell;
+
 use super::Config;
-use super::kernels::attention::attend;
-use super::kernels::float::Bf16;
+use super::kernels::attention::{Halves, Kept, TOGETHER, attend};
+use super::kernels::pool;
 use crate::settings::Precision;
+
+/// So many numbers of keys and values are read at least before another thread is worth asking.
+const WORTH_SHARING: usize = 50_000;
 
 /// Keys and values of every layer for some sequences of equal length.
 #[derive(Clone, Debug)]
 pub struct Cache {
-    layers: Vec<LayerCache>,
+    layers: Layers,
     batch: usize,
     capacity: usize,
     len: usize,
     n_head: usize,
     head_dim: usize,
-    /// Attention's scores of one token.
-    scores: Vec<f32>,
+    /// Attention's result, `[batch, n_head, t, head_dim]`.
+    heads: Vec<f32>,
     pub(super) room: Room,
 }
 
@@ -37,12 +42,34 @@ pub(super) struct Room {
     pub logits: Vec<f32>,
 }
 
+/// Keys and values of each layer.
+#[derive(Clone, Debug)]
+enum Layers {
+    F32(Vec<Layer<f32>>),
+    Half(Vec<Layer<Halves>>),
+}
+
 /// Keys and values of one layer, each `[batch, n_head, capacity, head_dim]`.
 #[derive(Clone, Debug)]
-enum LayerCache {
-    F32([Vec<f32>; 2]),
-    /// Half the memory to read, which is what a long context costs.
-    Half([Vec<Bf16>; 2]),
+struct Layer<T> {
+    keys: Vec<T>,
+    values: Vec<T>,
+}
+
+/// Which tokens a layer gets, and how they are divided.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Tokens of each sequence that the cache holds already.
+    past: usize,
+    /// New ones of each.
+    t: usize,
+    n_head: usize,
+    head_dim: usize,
+}
+
+thread_local! {
+    /// Of one token and head.
+    static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Cache {
@@ -50,19 +77,21 @@ impl Cache {
     /// of mantissa here too.
     #[must_use]
     pub fn new(config: &Config, precision: Precision, batch: usize, capacity: usize) -> Self {
-        let size = batch * capacity * config.n_embd;
-        let layer = || match precision {
-            Precision::Exact => LayerCache::F32([(); 2].map(|()| vec![0.0; size])),
-            Precision::EightBit => LayerCache::Half([(); 2].map(|()| vec![Bf16::default(); size])),
-        };
+        let (rows, layers) = (
+            batch * config.n_head * capacity.next_multiple_of(TOGETHER),
+            0..config.n_layer,
+        );
         Self {
-            layers: (0..config.n_layer).map(|_| layer()).collect(),
+            layers: match precision {
+                Precision::Exact => Layers::F32(layers.map(|_| Layer::new(rows, config.head_dim())).collect()),
+                Precision::EightBit => Layers::Half(layers.map(|_| Layer::new(rows, config.head_dim())).collect()),
+            },
             batch,
             capacity,
             len: 0,
             n_head: config.n_head,
             head_dim: config.head_dim(),
-            scores: Vec::with_capacity(capacity),
+            heads: Vec::new(),
             room: Room::default(),
         }
     }
@@ -71,11 +100,9 @@ impl Cache {
     #[must_use]
     pub fn fork(&self, batch: usize) -> Self {
         let mut fork = self.clone();
-        for layer in &mut fork.layers {
-            match layer {
-                LayerCache::F32(parts) => parts.iter_mut().for_each(|part| *part = part.repeat(batch)),
-                LayerCache::Half(parts) => parts.iter_mut().for_each(|part| *part = part.repeat(batch)),
-            }
+        match &mut fork.layers {
+            Layers::F32(layers) => layers.iter_mut().for_each(|layer| layer.repeat(batch)),
+            Layers::Half(layers) => layers.iter_mut().for_each(|layer| layer.repeat(batch)),
         }
         fork.batch = batch * self.batch;
         fork
@@ -105,34 +132,26 @@ impl Cache {
         self.capacity
     }
 
-    /// Adds a token's keys and values to a layer, `offset` tokens behind those that count already, and attends to all up to
-    /// it: `qkv` `[3n]` → `y` `[n]`. [`Cache::advance`] makes the tokens count, once every layer has them.
-    pub(super) fn attend(&mut self, layer: usize, sequence: usize, offset: usize, qkv: &[f32], y: &mut [f32]) {
-        let (n, d) = (self.n_head * self.head_dim, self.head_dim);
-        let (position, size) = (self.len + offset, n * self.capacity);
-        let (q, kv) = qkv.split_at(n);
-        let place = |head: usize| sequence * size + (head * self.capacity + position) * d;
-        let sequence = sequence * size..(sequence + 1) * size;
-        match &mut self.layers[layer] {
-            LayerCache::F32(parts) => {
-                for (part, new) in parts.iter_mut().zip(kv.chunks_exact(n)) {
-                    for (head, new) in new.chunks_exact(d).enumerate() {
-                        part[place(head)..][..d].copy_from_slice(new);
-                    }
-                }
-                let [k, v] = parts.each_ref().map(|part| &part[sequence.clone()]);
-                attend(q, k, v, d, position + 1, &mut self.scores, y);
-            }
-            LayerCache::Half(parts) => {
-                for (part, new) in parts.iter_mut().zip(kv.chunks_exact(n)) {
-                    for (head, new) in new.chunks_exact(d).enumerate() {
-                        for (half, new) in part[place(head)..][..d].iter_mut().zip(new) {
-                            *half = Bf16::from(*new);
-                        }
-                    }
-                }
-                let [k, v] = parts.each_ref().map(|part| &part[sequence.clone()]);
-                attend(q, k, v, d, position + 1, &mut self.scores, y);
+    /// Adds the keys and values of `t` tokens of each sequence to a layer, behind those that count already, and lets each
+    /// attend to all up to itself: `qkv` `[b, t, 3n]` → `y` `[b, t, n]`. [`Cache::advance`] makes the tokens count, once
+    /// every layer has them.
+    pub(super) fn attend(&mut self, layer: usize, qkv: &[f32], y: &mut [f32]) {
+        let n = self.n_head * self.head_dim;
+        let shape = Shape {
+            past: self.len,
+            t: y.len() / n / self.batch,
+            n_head: self.n_head,
+            head_dim: self.head_dim,
+        };
+        self.heads.resize(y.len(), 0.0);
+        match &mut self.layers {
+            Layers::F32(layers) => layers[layer].attend(shape, qkv, &mut self.heads),
+            Layers::Half(layers) => layers[layer].attend(shape, qkv, &mut self.heads),
+        }
+        for (at, of_head) in self.heads.chunks_exact(shape.t * shape.head_dim).enumerate() {
+            for (token, from) in of_head.chunks_exact(shape.head_dim).enumerate() {
+                let (row, column) = shape.place(at, token);
+                y[row * n + column..][..shape.head_dim].copy_from_slice(from);
             }
         }
     }
@@ -140,5 +159,60 @@ impl Cache {
     /// `t` more tokens are in every layer.
     pub(super) const fn advance(&mut self, t: usize) {
         self.len += t;
+    }
+}
+
+impl Shape {
+    /// Row and first column, in `[b·t, n]`, of a token and a head of all sequences' heads.
+    const fn place(&self, head: usize, token: usize) -> (usize, usize) {
+        (head / self.n_head * self.t + token, head % self.n_head * self.head_dim)
+    }
+}
+
+impl<T: Kept> Layer<T> {
+    fn new(rows: usize, head_dim: usize) -> Self {
+        let [keys, values] = [(); 2].map(|()| vec![T::default(); rows * T::count(head_dim)]);
+        Self { keys, values }
+    }
+
+    fn repeat(&mut self, times: usize) {
+        self.keys = self.keys.repeat(times);
+        self.values = self.values.repeat(times);
+    }
+
+    /// `[b, t, 3n]` → `[b, n_head, t, head_dim]`
+    fn attend(&mut self, shape: Shape, qkv: &[f32], heads: &mut [f32]) {
+        let Shape {
+            past,
+            t,
+            n_head,
+            head_dim,
+        } = shape;
+        let n = n_head * head_dim;
+        let count = heads.len() / (t * head_dim); // heads of all sequences
+        let (each, of_head) = (T::count(head_dim), self.keys.len() / count);
+        let vector = |head: usize, token: usize, part: usize| {
+            let (row, column) = shape.place(head, token);
+            &qkv[row * 3 * n + part * n + column..][..head_dim]
+        };
+        for head in 0..count {
+            for token in 0..t {
+                let at = head * of_head + (past + token) * each;
+                T::keep(vector(head, token, 1), &mut self.keys[at..][..each]);
+                T::keep(vector(head, token, 2), &mut self.values[at..][..each]);
+            }
+        }
+        let (keys, values) = (&self.keys, &self.values);
+        let together = WORTH_SHARING.div_ceil(2 * t * (past + t) * head_dim);
+        let together = pool::fair(count, together);
+        pool::chunks(heads, together * t * head_dim, |part, heads| {
+            SCORES.with_borrow_mut(|scores| {
+                for (at, y) in heads.chunks_exact_mut(head_dim).enumerate() {
+                    let (head, token) = (part * together + at / t, at % t);
+                    let [keys, values] = [keys, values].map(|kept| &kept[head * of_head..][..of_head]);
+                    attend(vector(head, token, 0), keys, values, past + token + 1, scores, y);
+                }
+            });
+        });
     }
 }

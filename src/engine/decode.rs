@@ -43,14 +43,7 @@ impl Gpt2 {
                 &mut room.low,
                 &mut room.wide,
             )?;
-            for (row, (qkv, y)) in room
-                .wide
-                .chunks_exact(3 * n)
-                .zip(room.y.chunks_exact_mut(n))
-                .enumerate()
-            {
-                cache.attend(layer, row / t, row % t, qkv, y);
-            }
+            cache.attend(layer, &room.wide, &mut room.y);
             linear(
                 &block.attn.c_proj,
                 Site::AttentionOut,
@@ -70,7 +63,7 @@ impl Gpt2 {
                 &mut room.wide,
             )?;
             match block.mlp.activation {
-                Activation::GeluTanh => room.wide.iter_mut().for_each(|x| *x = float::gelu(*x)),
+                Activation::GeluTanh => float::gelu_all(&mut room.wide),
                 Activation::GeluErf => room.wide.iter_mut().for_each(|x| *x = gelu_erf(*x)),
             }
             linear(&block.mlp.c_proj, Site::MlpOut, &room.wide, &mut room.low, &mut room.y)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Result, Tensor, bail};
 
-use super::kernels::{self, Activations, Order, Packed, Packer, Scratch};
+use super::kernels::{self, Activations, Order, Packed, Packer, Scratch, Target, pool};
 use super::storage;
 
 /// How the rows of a matrix lie in a file, and in memory if it is f32.
@@ -76,6 +76,9 @@ struct Workspace {
     scratch: Scratch,
 }
 
+/// A product is divided into so many parts: more than there are threads, so that a slow one holds nobody up.
+const PARTS: usize = 8;
+
 thread_local! {
     static WORKSPACE: RefCell<Workspace> = RefCell::default();
 }
@@ -131,7 +134,7 @@ impl Matrix {
                 WORKSPACE.with_borrow_mut(|workspace| {
                     let kernels = kernels::best();
                     kernels.round(x, m, self.inputs, &mut workspace.x);
-                    kernels.matmul(packed, &workspace.x, y);
+                    multiply(packed, &workspace.x, y);
                 });
                 Ok(())
             }
@@ -154,9 +157,7 @@ impl Matrix {
                 storage::with_f32(&product, |product| dx.copy_from_slice(product))
             }
             Form::Packed(packed) => {
-                WORKSPACE.with_borrow_mut(|workspace| {
-                    kernels::best().grad_input_rounded(packed, dy, m, dx, &mut workspace.scratch);
-                });
+                transpose_multiply(packed, dy, m, dx);
                 Ok(())
             }
         }
@@ -180,6 +181,35 @@ impl Matrix {
             }
         }
     }
+}
+
+/// `y = x·Wᵀ`, each thread some panels of outputs.
+fn multiply(packed: &Packed, x: &Activations, y: &mut [f32]) {
+    let parts = PARTS.min(packed.panels());
+    let each = packed.panels().div_ceil(parts.max(1));
+    let target = Target::new(y, x.tokens(), packed.outputs());
+    pool::run(parts, &|part| {
+        let panels = part * each..packed.panels().min((part + 1) * each);
+        #[expect(unsafe_code, reason = "threads write columns of one matrix")]
+        // SAFETY: the parts' panels are disjoint, and `y` is borrowed by this call alone.
+        unsafe {
+            kernels::best().matmul_panels(packed, x, panels, &target);
+        }
+    });
+}
+
+/// `dx = dy·W`, each thread some rows.
+fn transpose_multiply(packed: &Packed, dy: &[f32], m: usize, dx: &mut [f32]) {
+    let (n, k) = (packed.outputs(), packed.inputs());
+    // Whole tiles of four rows.
+    let rows = m.div_ceil(pool::threads()).next_multiple_of(4);
+    pool::chunks(dx, rows * k, |part, dx| {
+        let m = dx.len() / k;
+        let dy = &dy[part * rows * n..][..m * n];
+        WORKSPACE.with_borrow_mut(|workspace| {
+            kernels::best().grad_input_rounded(packed, dy, m, dx, &mut workspace.scratch);
+        });
+    });
 }
 
 /// `(inputs, outputs)`

@@ -95,9 +95,8 @@ pub struct Loading {
 }
 
 impl Loading {
-    /// Reads and checks everything but the blocks. Without a wish, a model lies in memory in its
-    /// [automatic](Precision::automatic) form.
-    pub fn begin(files: ModelFiles, precision: Option<Precision>) -> Result<Self, Error> {
+    /// Reads and checks everything but the blocks.
+    pub fn begin(files: ModelFiles, precision: Precision) -> Result<Self, Error> {
         let config = Config::from_json(&files.config)?;
         let tokenizer = Tokenizer::from_json(&files.tokenizer, &config)?;
         let mut card = match &files.card {
@@ -114,7 +113,6 @@ impl Loading {
         {
             return Err(Error::Card(format!("a prompt format has no {PLACE}")));
         }
-        let precision = precision.unwrap_or_else(|| Precision::automatic(config.parameters()));
         let bytes = precision.memory(config.parameters());
         if bytes > MOST_MEMORY {
             return Err(Error::TooLarge {
@@ -155,7 +153,7 @@ impl Loading {
 
 impl Model {
     /// Reads and checks a model, all at once. [`Loading`] does it block by block.
-    pub fn load(files: ModelFiles, precision: Option<Precision>) -> Result<Self, Error> {
+    pub fn load(files: ModelFiles, precision: Precision) -> Result<Self, Error> {
         let mut loading = Loading::begin(files, precision)?;
         while loading.step()? {}
         Ok(loading.finish())

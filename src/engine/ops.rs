@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::kernels::{self, Scratch, View, float};
+use super::kernels::{self, Scratch, View, float, pool};
 use super::storage;
 
 /// `(x − mean) / √(var + ε) · weight + bias` over the last dimension; weight and bias are frozen.
@@ -61,16 +61,13 @@ impl CustomOp1 for Gelu {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = storage::f32_slice(x, layout)?;
-        let y = x.iter().map(|x| float::gelu(*x)).collect();
+        let mut y = x.to_vec();
+        float::gelu_all(&mut y);
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        gradient(x, dy, |x, dy, dx| {
-            for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
-                *dx = dy * float::gelu_slope(*x);
-            }
-        })
+        gradient(x, dy, float::gelu_backward)
     }
 }
 
@@ -83,10 +80,9 @@ pub struct CausalAttention {
 }
 
 impl CausalAttention {
-    /// First row and first column of every head of every sequence in `[b·t, n]`.
-    fn heads(&self, b: usize, t: usize, d: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let heads = self.heads;
-        (0..b * heads).map(move |at| (at / heads * t, at % heads * d))
+    /// First row and first column, in `[b·t, n]`, of one of all sequences' heads.
+    const fn place(&self, at: usize, t: usize, d: usize) -> (usize, usize) {
+        (at / self.heads * t, at % self.heads * d)
     }
 }
 
@@ -134,13 +130,15 @@ impl Head {
         scores
     }
 
-    /// What `dy` `[t, d]` makes of q, k and v.
-    fn gradients(&self, dy: &[f32], scratch: &mut Scratch) -> [Vec<f32>; 3] {
+    /// What `dy` `[t, d]` makes of q, k and v, one after the other: `[3, t, d]` of zeros.
+    fn gradients(&self, dy: &[f32], gradients: &mut [f32]) {
         let Self { q, k, v, t, d } = self;
         let (t, d, kernels) = (*t, *d, kernels::best());
+        let scratch = &mut Scratch::default();
         let p = self.probabilities(scratch);
-        let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![0.0; t * d]);
-        kernels.gemm(View::new(&p, t, t).t(), View::new(dy, t, d), &mut dv, scratch);
+        let (dq, rest) = gradients.split_at_mut(t * d);
+        let (dk, dv) = rest.split_at_mut(t * d);
+        kernels.gemm(View::new(&p, t, t).t(), View::new(dy, t, d), dv, scratch);
         let mut ds = vec![0.0; t * t]; // dp, then ds
         kernels.gemm(View::new(dy, t, d), View::new(v, t, d).t(), &mut ds, scratch);
         let factor = 1.0 / (d as f32).sqrt();
@@ -148,9 +146,8 @@ impl Head {
             let mean = float::dot(p, ds);
             ds.iter_mut().zip(p).for_each(|(ds, p)| *ds = p * (*ds - mean) * factor);
         }
-        kernels.gemm(View::new(&ds, t, t), View::new(k, t, d), &mut dq, scratch);
-        kernels.gemm(View::new(&ds, t, t).t(), View::new(q, t, d), &mut dk, scratch);
-        [dq, dk, dv]
+        kernels.gemm(View::new(&ds, t, t), View::new(k, t, d), dq, scratch);
+        kernels.gemm(View::new(&ds, t, t).t(), View::new(q, t, d), dk, scratch);
     }
 }
 
@@ -164,14 +161,17 @@ impl CustomOp1 for CausalAttention {
         let (b, t, width) = layout.shape().dims3()?;
         let n = width / 3;
         let d = n / self.heads;
-        let mut y = vec![0.0; b * t * n];
-        let mut scratch = Scratch::default();
-        for (row, column) in self.heads(b, t, d) {
-            let head = Head::copy(x, n, (row, column), (t, d));
+        let mut heads = vec![0.0; b * t * n]; // [b, heads, t, d]
+        pool::chunks(&mut heads, t * d, |at, out| {
+            let head = Head::copy(x, n, self.place(at, t, d), (t, d));
+            let mut scratch = Scratch::default();
             let p = head.probabilities(&mut scratch);
-            let mut out = vec![0.0; t * d];
-            kernels::best().gemm(View::new(&p, t, t), View::new(&head.v, t, d), &mut out, &mut scratch);
-            for (token, out) in (row..row + t).zip(out.chunks_exact(d)) {
+            kernels::best().gemm(View::new(&p, t, t), View::new(&head.v, t, d), out, &mut scratch);
+        });
+        let mut y = vec![0.0; b * t * n];
+        for (at, out) in heads.chunks_exact(t * d).enumerate() {
+            let (row, column) = self.place(at, t, d);
+            for (token, out) in (row..).zip(out.chunks_exact(d)) {
                 y[token * n + column..][..d].copy_from_slice(out);
             }
         }
@@ -182,16 +182,21 @@ impl CustomOp1 for CausalAttention {
         let (b, t, width) = x.dims3()?;
         let n = width / 3;
         let d = n / self.heads;
-        let mut scratch = Scratch::default();
         gradient(x, dy, |x, dy, dx| {
-            for (row, column) in self.heads(b, t, d) {
-                let rows = row..row + t;
+            let mut heads = vec![0.0; b * t * width]; // [b, heads, 3, t, d]
+            pool::chunks(&mut heads, 3 * t * d, |at, gradients| {
+                let (row, column) = self.place(at, t, d);
                 let head = Head::copy(x, n, (row, column), (t, d));
                 let mut head_dy = Vec::with_capacity(t * d);
-                rows.clone()
-                    .for_each(|token| head_dy.extend_from_slice(&dy[token * n + column..][..d]));
-                for (which, gradient) in head.gradients(&head_dy, &mut scratch).iter().enumerate() {
-                    for (token, gradient) in rows.clone().zip(gradient.chunks_exact(d)) {
+                for token in row..row + t {
+                    head_dy.extend_from_slice(&dy[token * n + column..][..d]);
+                }
+                head.gradients(&head_dy, gradients);
+            });
+            for (at, gradients) in heads.chunks_exact(3 * t * d).enumerate() {
+                let (row, column) = self.place(at, t, d);
+                for (which, gradient) in gradients.chunks_exact(t * d).enumerate() {
+                    for (token, gradient) in (row..).zip(gradient.chunks_exact(d)) {
                         dx[token * 3 * n + which * n + column..][..d].copy_from_slice(gradient);
                     }
                 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use crate::engine::kernels::float;
+use crate::engine::kernels::{float, pool};
 use crate::engine::storage::with_f32;
 
 /// The untaught model's log-probabilities at a post's positions.
@@ -25,16 +25,28 @@ impl Reference {
         let (_, v) = logits.dims2()?;
         with_f32(logits, |logits| {
             let mut log_probs = logits.to_vec();
-            for row in log_probs.chunks_exact_mut(v) {
-                let (most, sum) = float::sum_exp(row);
-                let normaliser = most + sum.ln();
+            pool::chunks(&mut log_probs, v, |_, row| {
+                let normaliser = normaliser(row);
                 for logit in row {
                     *logit -= normaliser;
                 }
-            }
+            });
             Self(log_probs.into())
         })
     }
+
+    fn row(&self, at: usize, v: usize) -> &[f32] {
+        &self.0[at * v..][..v]
+    }
+}
+
+/// What is known of a row of logits.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    /// Logarithm of the sum that divides the exponentials.
+    normaliser: f32,
+    /// KL from the reference, in nats; zero without one.
+    divergence: f32,
 }
 
 /// What a policy says of a post.
@@ -42,10 +54,8 @@ impl Reference {
 pub struct Evaluation {
     /// The post's tokens.
     targets: Arc<[u32]>,
-    /// Logarithm of the sum that divides each row's exponentials.
-    normalisers: Vec<f32>,
-    /// KL from the reference in each row, in nats; empty without one.
-    divergences: Vec<f32>,
+    /// One for each of them.
+    rows: Vec<Row>,
     /// Mean of `log π(y)`, in nats.
     pub log_prob: f64,
 }
@@ -61,22 +71,20 @@ impl Evaluation {
             bail!("{} tokens do not fit logits of {m} rows and {v} columns", targets.len());
         }
         with_f32(logits, |logits| {
-            let mut log_prob = 0.0;
-            let (mut normalisers, mut divergences) = (Vec::with_capacity(m), Vec::new());
-            for (row, (logits, target)) in logits.chunks_exact(v).zip(&**targets).enumerate() {
-                let (most, sum) = float::sum_exp(logits);
-                let normaliser = most + sum.ln();
-                normalisers.push(normaliser);
-                log_prob += f64::from(logits[*target as usize] - normaliser);
-                if let Some(Reference(reference)) = reference {
-                    divergences.push(divergence(logits, normaliser, &reference[row * v..][..v]));
-                }
-            }
+            let mut rows = vec![Row::default(); m];
+            pool::chunks(&mut rows, 1, |at, rows| {
+                let logits = &logits[at * v..][..v];
+                let normaliser = normaliser(logits);
+                let divergence =
+                    reference.map_or(0.0, |reference| divergence(logits, normaliser, reference.row(at, v)));
+                rows[0] = Row { normaliser, divergence };
+            });
+            let chosen = rows.iter().zip(&**targets).zip(logits.chunks_exact(v));
+            let log_prob = chosen.map(|((row, target), logits)| f64::from(logits[*target as usize] - row.normaliser));
             Self {
                 targets: Arc::clone(targets),
-                normalisers,
-                divergences,
-                log_prob: log_prob / m as f64,
+                log_prob: log_prob.sum::<f64>() / m as f64,
+                rows,
             }
         })
     }
@@ -84,7 +92,7 @@ impl Evaluation {
     /// Mean KL from the reference, in nats.
     #[must_use]
     pub fn kl(&self) -> f64 {
-        self.divergences.iter().map(|row| f64::from(*row)).sum::<f64>() / self.divergences.len().max(1) as f64
+        self.rows.iter().map(|row| f64::from(row.divergence)).sum::<f64>() / self.rows.len() as f64
     }
 
     /// `c · CE + β · KL`, through which gradients flow to `logits`, from which this evaluation was made.
@@ -97,6 +105,12 @@ impl Evaluation {
             beta,
         })
     }
+}
+
+/// Logarithm of the sum of exponentials.
+fn normaliser(logits: &[f32]) -> f32 {
+    let (most, sum) = float::sum_exp(logits);
+    most + sum.ln()
 }
 
 /// `Σ π · (log π − log π₀)`
@@ -132,15 +146,15 @@ impl CustomOp1 for Loss {
         let evaluation = &self.evaluation;
         let mut gradient = vec![0.0; m * v];
         with_f32(logits, |logits| {
-            for (row, (logits, gradient)) in logits.chunks_exact(v).zip(gradient.chunks_exact_mut(v)).enumerate() {
-                let (normaliser, divergence) = (evaluation.normalisers[row], evaluation.divergences[row]);
-                let reference = &self.reference.0[row * v..][..v];
-                for ((gradient, logit), reference) in gradient.iter_mut().zip(logits).zip(reference) {
+            pool::chunks(&mut gradient, v, |at, gradient| {
+                let Row { normaliser, divergence } = evaluation.rows[at];
+                let rows = logits[at * v..].iter().zip(self.reference.row(at, v));
+                for (gradient, (logit, reference)) in gradient.iter_mut().zip(rows) {
                     let log_prob = logit - normaliser;
                     *gradient = float::exp(log_prob) * (c + beta * (log_prob - reference - divergence));
                 }
-                gradient[evaluation.targets[row] as usize] -= c;
-            }
+                gradient[evaluation.targets[at] as usize] -= c;
+            });
         })?;
         Tensor::from_vec(gradient, (m, v), logits.device()).map(Some)
     }

@@ -44,7 +44,7 @@ struct Link {
     /// What a new worker opens; the embedded model if nothing is said.
     source: Option<ModelSource>,
     /// How that shall lie in memory.
-    precision: Option<Precision>,
+    precision: Precision,
     /// Which program it runs.
     build: Build,
 }
@@ -55,7 +55,7 @@ pub struct Wishes {
     /// The kept model to open; the embedded one if nothing is said.
     pub kept: Option<String>,
     /// How it shall lie in memory.
-    pub precision: Option<Precision>,
+    pub precision: Precision,
     /// Which program shall run.
     pub build: Option<Build>,
 }
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// What a new worker opens from now on.
-    pub fn remember(self, kept: Option<String>, precision: Option<Precision>) {
+    pub fn remember(self, kept: Option<String>, precision: Precision) {
         self.link.update_value(|link| {
             link.source = kept.map(|id| ModelSource::Kept { id });
             link.precision = precision;

@@ -7,10 +7,9 @@ use crate::ui::desk::Desk;
 use crate::ui::dialogs::Open;
 
 /// How a model may lie in memory.
-const PRECISIONS: [(Option<Precision>, &str); 3] = [
-    (None, "As fits its size"),
-    (Some(Precision::Exact), "Exact, four bytes a weight"),
-    (Some(Precision::EightBit), "Small, one byte a weight"),
+const PRECISIONS: [(Precision, &str); 2] = [
+    (Precision::EightBit, "Small and fast, one byte a weight"),
+    (Precision::Exact, "Exact, four bytes a weight"),
 ];
 
 /// Which program the worker may run.

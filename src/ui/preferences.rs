@@ -30,9 +30,9 @@ pub struct Preferences {
     /// The hub's address, if it is another one than usual: a mirror, or a folder of this site.
     #[serde(skip_serializing_if = "is_default")]
     pub hub: Option<String>,
-    /// How models shall lie in memory; by their size if nothing is said.
+    /// How models shall lie in memory.
     #[serde(skip_serializing_if = "is_default")]
-    pub precision: Option<Precision>,
+    pub precision: Precision,
     /// Which program the worker runs; what the browser allows if nothing is said.
     #[serde(skip_serializing_if = "is_default")]
     pub build: Option<Build>,
@@ -59,7 +59,7 @@ impl Default for Preferences {
             sampling: Sampling::default(),
             lengths: BTreeMap::new(),
             hub: None,
-            precision: None,
+            precision: Precision::default(),
             build: None,
             model: None,
             content: ContentType::default(),

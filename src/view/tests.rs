@@ -115,7 +115,7 @@ fn open() -> Command {
     Command::Open {
         source: ModelSource::Folder { url: "model/".into() },
         content: ContentType::Post,
-        precision: None,
+        precision: Precision::default(),
     }
 }
 
@@ -356,7 +356,7 @@ fn a_picked_model_is_copied_then_opened_and_may_be_deleted() {
     let request = talk.ask(Command::Open {
         source: ModelSource::Files,
         content: ContentType::Post,
-        precision: None,
+        precision: Precision::default(),
     });
     let loading = Event::Loading {
         received: 5,
@@ -395,7 +395,7 @@ fn a_model_that_cannot_be_opened_leaves_the_one_before() {
     let request = talk.ask(Command::Open {
         source: ModelSource::Files,
         content: ContentType::Post,
-        precision: None,
+        precision: Precision::default(),
     });
     talk.fail(request, false);
     talk.expect(Phase::Ready, NextAction::Teach);

@@ -29,11 +29,10 @@ pub fn copying(copied: u64, total: u64) -> String {
 /// "GPT-2, download 548.1 MB, takes 124.4 MB of memory", and whether it fits; if it doesn't, why. `free` is what the browser
 /// would still keep, in bytes, if it says so.
 #[must_use]
-pub fn offer(known: &Known, precision: Option<Precision>, free: Option<f64>) -> (String, bool) {
+pub fn offer(known: &Known, precision: Precision, free: Option<f64>) -> (String, bool) {
     let Known {
         name, parameters, size, ..
     } = known;
-    let precision = precision.unwrap_or_else(|| Precision::automatic(*parameters));
     let memory = precision.memory(*parameters);
     let download = format!("{name}, download {}", disk_size(*size));
     if memory > MOST_MEMORY {

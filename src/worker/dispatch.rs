@@ -14,6 +14,7 @@ use super::host::{self, Lock, Turn};
 use super::library::{self, Either, race};
 use super::problem::Problem;
 use super::session::Session;
+use super::threads;
 use crate::protocol::{Event, Reply, Request, RequestId};
 
 /// So long, in milliseconds, a job may go on before the event loop gets a turn.
@@ -35,6 +36,7 @@ async fn serve(inbox: Inbox) {
     {
         guard.keep_for_ever();
     }
+    threads::start(threads::useful());
     page.tell(None, Event::Ready);
     let mut session = Session::new(page);
     let turn = Turn::new();

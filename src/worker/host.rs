@@ -1,9 +1,9 @@
 //! What the worker asks of the browser around it: clock, event loop, locks, and a way out.
 
-use js_sys::{Function, Object, Promise, Reflect};
+use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{DedicatedWorkerGlobalScope, MessageChannel};
+use web_sys::{DedicatedWorkerGlobalScope, MessageChannel, MessagePort};
 
 /// The global scope.
 pub fn scope() -> DedicatedWorkerGlobalScope {
@@ -143,6 +143,23 @@ fn get(object: &JsValue, name: &str) -> Option<JsValue> {
     Reflect::get(object, &name.into())
         .ok()
         .filter(|value| !value.is_undefined())
+}
+
+/// Gives back at once the memory of bytes that nobody will look at again, by sending it to where nobody listens. Left to the
+/// collector, the pieces of a model's file make up hundreds of megabytes before it comes round.
+pub fn free(bytes: &Uint8Array) {
+    thread_local! {
+        static NOWHERE: Option<MessagePort> = MessageChannel::new().ok().map(|channel| {
+            channel.port1().close();
+            channel.port1()
+        });
+    }
+    NOWHERE.with(|nowhere| {
+        if let Some(nowhere) = nowhere {
+            let buffer = bytes.buffer();
+            let _kept = nowhere.post_message_with_transferable(&JsValue::NULL, &Array::of1(&buffer));
+        }
+    });
 }
 
 /// Sets a property of a plain object, which can't fail.

@@ -34,6 +34,8 @@ mod store;
 #[cfg(feature = "web")]
 mod studio;
 #[cfg(feature = "web")]
+pub mod threads;
+#[cfg(feature = "web")]
 mod writing;
 
 #[cfg(feature = "web")]

@@ -25,7 +25,7 @@ pub struct Order {
     /// What will be written with the model.
     pub content: ContentType,
     /// How it shall lie in memory.
-    pub precision: Option<Precision>,
+    pub precision: Precision,
 }
 
 /// A model that is there, and what came of it.
@@ -81,7 +81,7 @@ impl Opening {
 /// What goes on beside the messages.
 struct Task {
     request: RequestId,
-    precision: Option<Precision>,
+    precision: Precision,
     stop: Stop,
     page: Page,
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use fledge::engine::weights::WeightFile;
 use fledge::engine::{Model, ModelFiles};
+use fledge::settings::Precision;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -47,7 +48,7 @@ fn is_a_model(files: &[(&str, Vec<u8>)]) -> bool {
             name: None,
         })
     };
-    files.and_then(|files| Model::load(files, None)).is_ok()
+    files.and_then(|files| Model::load(files, Precision::default())).is_ok()
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ fn with_config(from: &str, to: &str) -> ModelFiles {
 
 #[track_caller]
 fn expect_refusal(files: ModelFiles, words: &[&str]) {
-    let Err(error) = Model::load(files, Some(Precision::Exact)) else {
+    let Err(error) = Model::load(files, Precision::Exact) else {
         panic!("accepted, although {words:?}")
     };
     let sentence = error.to_string();
@@ -172,7 +172,7 @@ fn models_have_names_of_their_own() {
     assert_eq!(tiny.id(), model("tiny-gpt2").id());
     let nudged = with_tensors(|t| t.get_mut(MATRIX).expect("matrix").2[3] ^= 1);
     assert_ne!(
-        Model::load(nudged, Some(Precision::Exact)).expect("still a model").id(),
+        Model::load(nudged, Precision::Exact).expect("still a model").id(),
         tiny.id()
     );
     assert!(!file("tiny-gpt2/config.json").is_empty());
@@ -190,14 +190,14 @@ fn two_hundred_damaged_files() {
                     config: damage(&good.config, &mut rng, usize::MAX),
                     ..good
                 },
-                Some(Precision::Exact),
+                Precision::Exact,
             ),
             1 => Model::load(
                 ModelFiles {
                     tokenizer: damage(&good.tokenizer, &mut rng, usize::MAX),
                     ..good
                 },
-                Some(Precision::Exact),
+                Precision::Exact,
             ),
             2 | 3 => {
                 let bytes = damage(&file("tiny-gpt2/model.safetensors"), &mut rng, 3500);
@@ -206,14 +206,14 @@ fn two_hundred_damaged_files() {
                         weights: weights(bytes),
                         ..good
                     },
-                    Some(Precision::Exact),
+                    Precision::Exact,
                 )
             }
             _ => {
                 let name = ["f16.gguf", "q8_0.gguf", "q4_0.gguf", "k.gguf"][turn / 6 % 4];
                 let bytes = damage(&file(&format!("formats/{name}")), &mut rng, 8000);
                 ModelFiles::from_gguf(WeightFile::from_bytes(name, bytes))
-                    .and_then(|files| Model::load(files, Some(Precision::Exact)))
+                    .and_then(|files| Model::load(files, Precision::Exact))
             }
         };
         match loaded {

@@ -38,12 +38,12 @@ pub fn weights(bytes: Vec<u8>) -> Vec<WeightFile> {
 
 /// A fixture model.
 pub fn model(name: &str) -> Model {
-    Model::load(files(name), Some(Precision::Exact)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    Model::load(files(name), Precision::Exact).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 /// The model that the page opens with.
 pub fn embedded() -> Model {
-    embedded_as(Precision::Exact)
+    embedded_as(Precision::default())
 }
 
 /// The same with its matrices in a form of choice.
@@ -57,7 +57,7 @@ pub fn embedded_as(precision: Precision) -> Model {
             card: Some(file("fledge.json")),
             name: None,
         },
-        Some(precision),
+        precision,
     )
     .expect("the embedded model loads")
 }

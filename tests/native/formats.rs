@@ -24,12 +24,12 @@ fn tiny(weights: Vec<WeightFile>) -> Model {
         weights,
         ..files("tiny-gpt2")
     };
-    Model::load(files, Some(Precision::Exact)).expect("a model")
+    Model::load(files, Precision::Exact).expect("a model")
 }
 
 fn gguf(name: &str) -> Model {
     let files = ModelFiles::from_gguf(weight_file(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    Model::load(files, Some(Precision::Exact)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    Model::load(files, Precision::Exact).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 #[track_caller]
@@ -70,7 +70,7 @@ fn shards_are_one_model() {
             weights: shards().skip(1).collect(),
             ..files("tiny-gpt2")
         },
-        Some(Precision::Exact),
+        Precision::Exact,
     ) else {
         panic!("a shard is missing")
     };

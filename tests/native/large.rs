@@ -26,7 +26,7 @@ fn files() -> ModelFiles {
     }
 }
 
-fn large(precision: Option<Precision>) -> Model {
+fn large(precision: Precision) -> Model {
     let files = ModelFiles {
         weights: weights(formula::weights(12, 0.24)),
         ..files()
@@ -38,11 +38,11 @@ fn large(precision: Option<Precision>) -> Model {
 fn gpt2_124m_writes_as_transformers_writes_and_nearly_so_in_8_bits() {
     let reference = Reference::load();
     let (prompt, expected) = (reference.ids("large/ids"), reference.ids("large/greedy"));
-    let exact = large(Some(Precision::Exact));
+    let exact = large(Precision::Exact);
     assert_eq!(exact.tokenizer().encode("Advice").expect("ids"), prompt);
     assert_eq!(continuation(exact.gpt2(), &prompt, expected.len(), true), expected);
 
-    let small = large(None);
+    let small = large(Precision::EightBit);
     assert_eq!(
         small.precision(),
         Precision::EightBit,
@@ -94,7 +94,7 @@ fn every_format_of_a_124m_checkpoint_holds_the_same_model() {
                 ..files()
             }
         };
-        let model = Model::load(files, Some(Precision::Exact)).expect(name);
+        let model = Model::load(files, Precision::Exact).expect(name);
         let all = logits(model.gpt2(), &prompt);
         let found = all.get(prompt.len() - 1).expect("the last position");
         let expected = reference.tensor(name).expect(name);

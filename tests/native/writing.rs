@@ -154,7 +154,7 @@ fn log_probs_are_the_models_own() {
 fn format_and_prompt_are_read_as_one_text() {
     let mut files = files("tiny-gpt2");
     files.card = Some(br#"{"name":"Tiny","prompt_format":"<|endoftext|> {prompt}:"}"#.to_vec());
-    let model = Model::load(files, Some(Precision::Exact)).expect("model");
+    let model = Model::load(files, Precision::Exact).expect("model");
     let encoded = model
         .encode_prompt(ContentType::Post, "  The customer ", 60)
         .expect("prompt");
@@ -175,7 +175,7 @@ fn a_post_is_never_empty() {
     files.config = config
         .replace("\"eos_token_id\": 0", &format!("\"eos_token_id\": {first}"))
         .into_bytes();
-    let model = Model::load(files, Some(Precision::Exact)).expect("model");
+    let model = Model::load(files, Precision::Exact).expect("model");
     assert_eq!(model.tokenizer().end_of_text(), Some(first));
     let post = write(&model, "The price", &greedy(12));
     assert!(!post.text.is_empty() && post.ids[0] != first, "{post:?}");

@@ -41,6 +41,7 @@ impl Tools {
 /// Finds or installs everything that building needs.
 pub fn install() -> Result<Tools> {
     wasm_target()?;
+    rust_src()?;
     Ok(Tools {
         // trunk's optional features (a check for updates, TLS) serve its downloads; none are wanted.
         trunk: from_crates_io("trunk", "trunk", TRUNK, &["--locked", "--no-default-features"])?,
@@ -159,19 +160,36 @@ pub fn components() -> Result<()> {
 
 /// Rust's standard library for browsers.
 pub fn wasm_target() -> Result<()> {
+    let library = Path::new("lib/rustlib").join(WASM).join("lib");
+    if sysroot()?.join(library).is_dir() {
+        return Ok(());
+    }
+    say("Adding the wasm32 target: browsers run nothing else");
+    run(Command::new("rustup").args(["target", "add", WASM]).current_dir(root()))
+        .with_context(|| format!("Rust's standard library for {WASM} is missing, and rustup did not add it"))
+}
+
+/// The standard library's source, for the build with threads.
+pub fn rust_src() -> Result<()> {
+    if sysroot()?.join("lib/rustlib/src/rust/library/Cargo.lock").is_file() {
+        return Ok(());
+    }
+    say("Adding rust-src: the build with threads compiles the standard library along");
+    run(Command::new("rustup")
+        .args(["component", "add", "rust-src"])
+        .current_dir(root()))
+    .context("rust-src is missing, and rustup did not add it")
+}
+
+/// Where the compiler keeps its libraries.
+fn sysroot() -> Result<PathBuf> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let sysroot = Command::new(rustc)
         .args(["--print", "sysroot"])
         .current_dir(root())
         .output()
         .context("rustc could not be started")?;
-    let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
-    if Path::new(&sysroot).join("lib/rustlib").join(WASM).join("lib").is_dir() {
-        return Ok(());
-    }
-    say("Adding the wasm32 target: browsers run nothing else");
-    run(Command::new("rustup").args(["target", "add", WASM]).current_dir(root()))
-        .with_context(|| format!("Rust's standard library for {WASM} is missing, and rustup did not add it"))
+    Ok(String::from_utf8_lossy(&sysroot.stdout).trim().into())
 }
 
 /// The version in Cargo.lock: generated code and command line must agree to the digit.

@@ -8,7 +8,7 @@ const LENGTH = 64;
 const FEW_TOKENS = 16;
 
 export default async function ({ variant, threads, model, task, batch, contexts, tokens: lengths, ranks }) {
-  const worker = new Worker("/pages/fledge_worker.js");
+  const worker = new Worker(`/pages/fledge_worker.js?build=${variant}`);
   const ask = (method, ...parameters) => new Promise((resolve, reject) => {
     worker.onmessage = ({ data: { value, problem } }) => (problem ? reject(new Error(problem)) : resolve(value));
     worker.onerror = ({ message }) => reject(new Error(message));
@@ -41,7 +41,7 @@ export default async function ({ variant, threads, model, task, batch, contexts,
     },
   };
   return {
-    load: () => ask("load", variant, threads, model),
+    load: () => ask("load", threads, model),
     once: (i) => tasks[task.split("-")[0]](i),
   };
 }

@@ -1,4 +1,4 @@
-//! What all kernels have to do, compared with the plainest arithmetic. Runs natively as tests, and in a browser.
+//! What all kernels have to do, compared with the plainest arithmetic.
 
 use super::{Activations, GROUP, Kernels, Order, PANEL, Packed, Packer, Scratch, View, available};
 

@@ -2,7 +2,11 @@
 //!
 //! Loops over eight numbers at a time, which the compiler turns into the vectors of the machine.
 
+use super::pool;
+
 const LANES: usize = 8;
+/// So many exponentials take longer than waking another thread.
+pub const WORTH_SHARING: usize = 20_000;
 /// For dot products, which wait for their own sums otherwise.
 const WIDE: usize = 16;
 
@@ -43,57 +47,18 @@ fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     sums.iter().sum::<f32>() + rest.iter().map(|value| of(*value)).sum::<f32>()
 }
 
-/// A number as it is stored.
-pub trait Stored: Copy {
-    /// As f32.
-    fn value(self) -> f32;
-}
-
-impl Stored for f32 {
-    #[inline]
-    fn value(self) -> f32 {
-        self
-    }
-}
-
-/// The upper half of an f32, rounded: 8 bits of precision in half the memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(transparent)]
-pub struct Bf16(u16);
-
-impl From<f32> for Bf16 {
-    /// To the nearest; half-way cases to the even one. What is no number stays none.
-    #[inline]
-    fn from(value: f32) -> Self {
-        let bits = value.to_bits();
-        let rounded = if value.is_nan() {
-            bits | 0x40_0000
-        } else {
-            bits + 0x7fff + (bits >> 16 & 1)
-        };
-        Self((rounded >> 16) as u16)
-    }
-}
-
-impl Stored for Bf16 {
-    #[inline]
-    fn value(self) -> f32 {
-        f32::from_bits(u32::from(self.0) << 16)
-    }
-}
-
 /// The dot product of two vectors.
 #[inline]
 #[must_use]
-pub fn dot<T: Stored>(a: &[f32], b: &[T]) -> f32 {
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<WIDE>(), b.as_chunks::<WIDE>());
     let mut sums = [0.0; WIDE];
     for (a, b) in a.iter().zip(b) {
         for lane in 0..WIDE {
-            sums[lane] += a[lane] * b[lane].value();
+            sums[lane] += a[lane] * b[lane];
         }
     }
-    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a * b.value()).sum::<f32>();
+    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>();
     // In halves, as vectors can.
     let eight: [f32; 8] = std::array::from_fn(|lane| sums[lane] + sums[lane + 8]);
     let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
@@ -102,9 +67,9 @@ pub fn dot<T: Stored>(a: &[f32], b: &[T]) -> f32 {
 
 /// `y += a·x`.
 #[inline]
-pub fn axpy<T: Stored>(a: f32, x: &[T], y: &mut [f32]) {
+pub fn axpy(a: f32, x: &[f32], y: &mut [f32]) {
     for (y, x) in y.iter_mut().zip(x) {
-        *y += a * x.value();
+        *y += a * x;
     }
 }
 
@@ -208,6 +173,27 @@ const CUBE: f32 = 0.044_715;
 #[must_use]
 pub fn gelu(x: f32) -> f32 {
     x / (1.0 + exp(-SLOPE * (x + CUBE * x * x * x)))
+}
+
+/// [`gelu`] in place.
+pub fn gelu_all(values: &mut [f32]) {
+    let size = pool::fair(values.len(), WORTH_SHARING);
+    pool::chunks(values, size, |_, values| values.iter_mut().for_each(|x| *x = gelu(*x)));
+}
+
+/// What [`gelu`] makes of the gradient `dy` of its result at `x`.
+///
+/// # Panics
+/// When shapes do not fit.
+pub fn gelu_backward(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    assert!(x.len() == dy.len() && x.len() == dx.len(), "shapes of a gelu");
+    let size = pool::fair(dx.len(), WORTH_SHARING);
+    pool::chunks(dx, size, |part, dx| {
+        let [x, dy] = [x, dy].map(|all| &all[part * size..][..dx.len()]);
+        for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
+            *dx = dy * gelu_slope(*x);
+        }
+    });
 }
 
 /// The derivative of [`gelu`].

@@ -9,6 +9,8 @@
 //! | `packed`, `activations` | the two operands |
 //! | `product`, `gradient` | how a product and its gradient go through a matrix |
 //! | `plain`, `simd128`, `relaxed`, `avx2` | the inner loops |
+//! | `trust` | whether they are right on this machine |
+//! | `pool` | threads, where there are any |
 //! | `float`, `attention` | layer norm, GELU, softmax and the like in f32 |
 
 mod activations;
@@ -21,6 +23,7 @@ pub mod float;
 mod gradient;
 mod packed;
 mod plain;
+pub mod pool;
 mod product;
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 mod relaxed;
@@ -28,9 +31,11 @@ mod relaxed;
 mod simd128;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 pub use activations::Activations;
 pub use gradient::Scratch;
@@ -151,10 +156,11 @@ impl<T: Loops> Kernels for T {
     }
 }
 
-/// The fastest kernels of this machine.
+/// The fastest kernels of this machine that compute what they should.
 #[must_use]
 pub fn best() -> &'static dyn Kernels {
-    available()[0]
+    static BEST: OnceLock<&'static dyn Kernels> = OnceLock::new();
+    *BEST.get_or_init(|| trust::first_right(available()))
 }
 
 /// Every kind of kernels that this machine can run, the fastest first, `plain` last.

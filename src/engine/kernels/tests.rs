@@ -1,7 +1,9 @@
-//! Native tests; the same checks run in a browser.
+//! Native tests. In a browser, `trust` compares what is used with the plain kernels.
 
 use super::checks::{Random, failures};
 use super::*;
+
+const PLAIN: &dyn Kernels = &plain::Plain;
 
 #[test]
 fn kernels_do_what_the_plainest_arithmetic_does() {
@@ -43,4 +45,44 @@ fn panels_are_computed_apart() {
         }
     }
     assert_eq!(whole, parts);
+}
+
+/// The plain kernels, except that the inputs of a product count as ones.
+#[derive(Debug)]
+struct Broken;
+
+impl Kernels for Broken {
+    fn name(&self) -> &'static str {
+        "broken"
+    }
+
+    fn round(&self, x: &[f32], m: usize, k: usize, to: &mut Activations) {
+        PLAIN.round(x, m, k, to);
+    }
+
+    #[expect(unsafe_code, reason = "passed on")]
+    unsafe fn matmul_panels(&self, w: &Packed, x: &Activations, panels: Range<usize>, y: &Target) {
+        let mut ones = Activations::default();
+        self.round(&vec![1.0; x.tokens() * x.inputs()], x.tokens(), x.inputs(), &mut ones);
+        // SAFETY: the caller's promise.
+        unsafe { PLAIN.matmul_panels(w, &ones, panels, y) }
+    }
+
+    fn grad_input(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch) {
+        PLAIN.grad_input(w, dy, m, dx, scratch);
+    }
+
+    fn grad_input_rounded(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch) {
+        PLAIN.grad_input_rounded(w, dy, m, dx, scratch);
+    }
+
+    fn gemm(&self, a: View, b: View, c: &mut [f32], scratch: &mut Scratch) {
+        PLAIN.gemm(a, b, c, scratch);
+    }
+}
+
+#[test]
+fn kernels_that_are_wrong_here_are_not_used() {
+    assert_eq!(trust::first_right(&[&Broken, PLAIN]).name(), "plain");
+    assert_eq!(trust::first_right(available()).name(), available()[0].name());
 }

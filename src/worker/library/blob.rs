@@ -85,6 +85,7 @@ impl Read for BlobReader {
         let bytes = Uint8Array::new(&self.reader.read_as_array_buffer(&part).map_err(gone)?.into());
         let count = bytes.length() as usize;
         bytes.copy_to(&mut buffer[..count]);
+        host::free(&bytes);
         self.at += count as u64;
         self.meter.add(count);
         Ok(count)

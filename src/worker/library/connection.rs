@@ -65,7 +65,11 @@ impl Answer {
             return Err(Broken);
         }
         let value = Reflect::get(&piece, &"value".into()).map_err(|_error| Broken)?;
-        Ok(value.dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec()))
+        Ok(value.dyn_into::<Uint8Array>().ok().map(|piece| {
+            let bytes = piece.to_vec();
+            host::free(&piece);
+            bytes
+        }))
     }
 
     /// All of it, up to a limit.

@@ -14,7 +14,7 @@ use crate::worker::host;
 /// Behind the name of a file that is not whole.
 const PART: &str = ".part";
 /// So much is read at a time.
-const PIECE: usize = 4_000_000;
+const PIECE: u32 = 4_000_000;
 
 /// Why a file can't be kept or found.
 #[derive(Debug, Error)]
@@ -171,7 +171,10 @@ impl Part {
 
     /// Writes at the end.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.append_js(&Uint8Array::from(bytes))
+        let bytes = Uint8Array::from(bytes);
+        self.append_js(&bytes)?;
+        host::free(&bytes);
+        Ok(())
     }
 
     /// Writes the browser's bytes at the end.
@@ -190,16 +193,19 @@ impl Part {
 
     /// Reads everything that is there, piece by piece.
     pub fn read_all(&self, mut each: impl FnMut(&[u8])) -> Result<(), Error> {
-        let mut buffer = vec![0; PIECE];
+        // The browser reads into no memory that threads share.
+        let buffer = Uint8Array::new_with_length(PIECE);
+        let mut bytes = vec![0; PIECE as usize];
         let mut at = 0.0;
         while at < self.size {
             let options = FileSystemReadWriteOptions::new();
             options.set_at(at);
-            let read = self.handle.read_with_u8_array_and_options(&mut buffer, &options)?;
+            let read = self.handle.read_with_js_u8_array_and_options(&buffer, &options)?;
             if read <= 0.0 {
                 return Err(Error::Gone);
             }
-            each(&buffer[..read as usize]);
+            buffer.copy_to(&mut bytes);
+            each(&bytes[..read as usize]);
             at += read;
         }
         Ok(())

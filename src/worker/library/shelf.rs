@@ -17,7 +17,7 @@ use crate::worker::host::{self, Guard, Lock};
 /// The folder of all models.
 const FOLDER: &str = "models";
 /// So much is copied at a time.
-const PIECE: f64 = 4e6;
+const PIECE: f64 = 1e6;
 
 /// What `about.json` says, which makes a folder a model.
 #[derive(Serialize, Deserialize)]
@@ -219,6 +219,7 @@ impl Copying {
             let bytes = Uint8Array::new(&JsFuture::from(piece.array_buffer()).await?);
             part.append_js(&bytes)?;
             self.copied += u64::from(bytes.length());
+            host::free(&bytes);
             if part.size() as f64 >= blob.size() {
                 self.folder.complete(&name, part).await?;
             } else {
