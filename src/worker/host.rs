@@ -150,7 +150,7 @@ fn get(object: &JsValue, name: &str) -> Option<JsValue> {
 pub fn free(bytes: &Uint8Array) {
     thread_local! {
         static NOWHERE: Option<MessagePort> = MessageChannel::new().ok().map(|channel| {
-            channel.port1().close();
+            channel.port2().close();
             channel.port1()
         });
     }
