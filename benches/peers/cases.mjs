@@ -6,6 +6,7 @@
 //   learn-4      the same on 4 x 64 tokens
 //   context, tokens, rank, size-*   how our figures grow with something; measured in the first round only
 //   read         what reading memory costs in wasm: the limit of writing
+// A case `first-seconds/cache/line` is a visit to the published page: first_seconds.mjs.
 
 /// Weights that a token's forward pass of GPT-2 124M reads: the blocks' matrices and the head.
 const WEIGHTS = 12 * 12 * 768 * 768 + 50257 * 768;
@@ -70,6 +71,14 @@ const curves = [
 
 const limits = peer("limits", "wasm", "read", { page: "limits", runs: 5 });
 
+/// The lines over which the page is visited.
+const LINES = { local: null, "10-mbit": { mbits: 10, delay_ms: 40 } };
+
+const visits = Object.entries(LINES).flatMap(([name, line]) => ["cold", "warm"].map((cache) => ({
+  id: `first-seconds/${cache}/${name}`, engine: "page", variant: cache, task: "first-seconds", name, line, warm: cache === "warm",
+  threads: 1, needs: [],
+})));
+
 const named = (c) => ({
   ...c,
   id: `${c.engine}/${c.variant}/${c.task}/${c.threads}t`,
@@ -77,4 +86,4 @@ const named = (c) => ({
 });
 
 // Neighbours in this order run one after the other, so what is compared meets the same machine.
-export const cases = [...limits, ...ours, ...peers, ...curves].map(named);
+export const cases = [...visits, ...[...limits, ...ours, ...peers, ...curves].map(named)];

@@ -10,6 +10,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 
 import { cases } from "./cases.mjs";
+import { leave, visit } from "./first_seconds.mjs";
 import { CORES, machine, peak, watched } from "./machine.mjs";
 import { PACKAGES, find, serve } from "./server.mjs";
 
@@ -58,18 +59,23 @@ const within = (ms, work, log) => {
 async function measure(c, port) {
   const profile = mkdtempSync(path.join(os.tmpdir(), "bench-profile-"));
   const log = [];
+  const note = (line) => {
+    log.push(line);
+    if (process.env.VERBOSE) console.error("  |", line.slice(0, 800));
+  };
   let context;
-  try {
+  const launch = async () => {
     context = await chromium.launchPersistentContext(profile, { executablePath: process.env.CHROMIUM, headless: true, args: ARGUMENTS });
-    const page = context.pages()[0] ?? await context.newPage();
-    const note = (line) => {
-      log.push(line);
-      if (process.env.VERBOSE) console.error("  |", line.slice(0, 800));
-    };
+    const [page] = context.pages();
     page.on("console", (message) => note(message.text()));
     page.on("pageerror", (error) => note(String(error)));
     page.on("crash", () => note("the page crashed"));
     page.setDefaultTimeout(0);
+    return page;
+  };
+  try {
+    if (c.task === "first-seconds") return await within(180_000, visit(c, launch), log);
+    const page = await launch();
     await page.goto(`http://127.0.0.1:${port}/pages/index.html`);
     if (!await page.evaluate("crossOriginIsolated")) throw new Error("the page is not cross-origin isolated");
     const ask = (script) => watched(() => within(c.limit_ms ?? 180_000, page.evaluate(script), log));
@@ -102,7 +108,7 @@ async function measure(c, port) {
 }
 
 /// What a case is, for the reader of the figures.
-const about = ({ engine, variant, task, threads, bytes_a_token }) => ({ engine, variant, task, threads, bytes_a_token });
+const about = ({ engine, variant, task, line, threads, bytes_a_token }) => ({ engine, variant, task, line, threads, bytes_a_token });
 
 const seen = new Map(chosen.map((c) => [c.id, { case: c, rounds: [] }]));
 const write = () => {
@@ -145,3 +151,4 @@ for (let round = 0; round < rounds; round++) {
 }
 write();
 server.close();
+leave();

@@ -20,7 +20,21 @@ const ROOTS = {
 
 const TYPES = {
   ".html": "text/html", ".mjs": "text/javascript", ".js": "text/javascript", ".json": "application/json",
-  ".wasm": "application/wasm",
+  ".css": "text/css", ".svg": "image/svg+xml", ".wasm": "application/wasm",
+};
+
+export const mediaType = (name) => TYPES[path.extname(name)] ?? "application/octet-stream";
+
+/// The headers of a page that is isolated from others, and of all that it loads.
+export const ISOLATED = {
+  "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp",
+  "cross-origin-resource-policy": "same-origin",
+};
+
+/// The port, once the server listens.
+export const listen = async (server) => {
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  return server.address().port;
 };
 
 /// The file at an address, if there is one.
@@ -39,9 +53,7 @@ export const serve = async () => {
     }
     const size = statSync(file).size;
     const headers = {
-      "content-type": TYPES[path.extname(file)] ?? "application/octet-stream", "accept-ranges": "bytes",
-      "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp",
-      "cross-origin-resource-policy": "same-origin", "cache-control": "no-store",
+      ...ISOLATED, "content-type": mediaType(file), "accept-ranges": "bytes", "cache-control": "no-store",
     };
     const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
     const start = range ? +range[1] : 0, end = range?.[2] ? Math.min(+range[2], size - 1) : size - 1;
@@ -50,6 +62,6 @@ export const serve = async () => {
     if (request.method === "HEAD") response.end();
     else createReadStream(file, { start, end, highWaterMark: 1 << 20 }).pipe(response);
   });
-  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  await listen(server);
   return server;
 };

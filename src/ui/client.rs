@@ -13,15 +13,21 @@ use crate::settings::{Build, Precision};
 use crate::ui::builds;
 use crate::view::ViewState;
 
-/// The classic worker that loads a build; beside the page.
-const fn script(build: Build) -> &'static str {
-    match build {
-        Build::Baseline => "worker_loader.js",
-        Build::Fast => "worker_loader.js?build=fast",
-    }
-}
 /// The embedded model's folder; beside the page.
 const MODEL: &str = "model/";
+
+/// The classic worker that loads a build; beside the page. If it will open the embedded model, it fetches that meanwhile.
+fn script(build: Build, source: Option<&ModelSource>) -> String {
+    let build = match build {
+        Build::Baseline => "baseline",
+        Build::Fast => "fast",
+    };
+    let model = match source {
+        None => format!("&model={MODEL}"),
+        Some(_) => String::new(),
+    };
+    format!("worker_loader.js?build={build}{model}")
+}
 
 /// Sends commands and folds the replies into the state.
 #[derive(Clone, Copy)]
@@ -154,8 +160,8 @@ impl Client {
         let generation = self.generation() + 1;
         let options = WorkerOptions::new();
         options.set_name(&name);
-        let build = self.link.with_value(|link| link.build);
-        let worker = match Worker::new_with_options(&address(script(build)), &options) {
+        let script = self.link.with_value(|link| script(link.build, link.source.as_ref()));
+        let worker = match Worker::new_with_options(&address(&script), &options) {
             Ok(worker) => Some(worker),
             Err(error) => {
                 leptos::logging::error!("the worker does not start: {error:?}");

@@ -8,7 +8,7 @@ use super::dispatch::Page;
 use super::lecture::Lecture;
 use super::problem::Problem;
 use super::studio::Studio;
-use super::writing::{Comparison, Writing};
+use super::writing::{Comparison, WarmUp, Writing};
 use crate::protocol::{Event, RequestId};
 
 /// Something that goes on.
@@ -19,6 +19,8 @@ pub enum Job {
     Teach(Box<Lecture>),
     /// The taught model writes the post of its last lesson once more. Nobody waits for it.
     Compare(Box<Comparison>),
+    /// A few words before the first post. Nobody waits for them.
+    WarmUp(Box<WarmUp>),
 }
 
 impl Job {
@@ -28,6 +30,7 @@ impl Job {
             Self::Write(writing) => writing.request,
             Self::Teach(lecture) => lecture.request,
             Self::Compare(comparison) => comparison.request,
+            Self::WarmUp(warm_up) => warm_up.request,
         }
     }
 
@@ -37,6 +40,7 @@ impl Job {
             Self::Write(writing) => writing.step(studio, page).await,
             Self::Teach(lecture) => lecture.step(studio, page).await,
             Self::Compare(comparison) => comparison.step(studio, page).await,
+            Self::WarmUp(warm_up) => Ok(warm_up.step(studio)),
         }
     }
 
@@ -48,7 +52,7 @@ impl Job {
                 page.tell(lecture.request, Event::Stopped);
                 Ok(())
             }
-            Self::Compare(_) => Ok(()),
+            Self::Compare(_) | Self::WarmUp(_) => Ok(()),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::library::Shelf;
 use super::opening::{Arrival, Opening, Order};
 use super::problem::Problem;
 use super::studio::Studio;
-use super::writing::Writing;
+use super::writing::{WarmUp, Writing};
 use crate::content::ContentType;
 use crate::engine::Model;
 use crate::feedback::PartialRatings;
@@ -154,9 +154,11 @@ impl Session {
                         keeping: studio.keeping.clone(),
                     },
                 );
+                let is_cold = self.studio.is_none();
+                self.job = is_cold.then(|| WarmUp::begin(request, &studio)).flatten();
+                self.postponed = None;
                 self.studio = Some(studio);
                 self.others.clear();
-                (self.job, self.postponed) = (None, None);
                 kept.and(lost.map_or(Ok(()), Err))
             }
             Err(problem) => Err(problem),

@@ -14,6 +14,9 @@ use crate::settings::Sampling;
 /// The draft goes to the page at most this often, in milliseconds.
 const DRAFT_INTERVAL: f64 = 33.0;
 
+/// Tokens of a warm-up.
+const WARM_UP: usize = 4;
+
 /// A post in the making.
 pub struct Writing {
     /// What it answers.
@@ -54,7 +57,8 @@ impl Writing {
             sampling,
             generation,
             began_at: now,
-            told_at: now,
+            // The first word is told at once.
+            told_at: f64::NEG_INFINITY,
         })))
     }
 
@@ -142,6 +146,32 @@ const fn ending(ending: Option<generation::Ending>) -> Ending {
         Some(generation::Ending::Length) => Ending::Length,
         Some(generation::Ending::Full) => Ending::Full,
         None => Ending::Stopped,
+    }
+}
+
+/// A few words that nobody reads. A browser compiles what runs for the first time, and compiles better what runs often: it
+/// shall do both before the first post is awaited.
+pub struct WarmUp {
+    /// The request that opened the model.
+    pub request: RequestId,
+    generation: Generation,
+}
+
+impl WarmUp {
+    /// Begins when a worker's first model is there.
+    pub fn begin(request: RequestId, studio: &Studio) -> Option<Job> {
+        let sampling = Sampling {
+            length: WARM_UP,
+            ..Sampling::default()
+        };
+        let generation = Generation::new(&studio.model, studio.content, "A few words", &sampling).ok()?;
+        Some(Job::WarmUp(Box::new(Self { request, generation })))
+    }
+
+    /// Draws one token, or ends. Whatever is wrong will be said when somebody waits for it.
+    pub fn step(mut self: Box<Self>, studio: &Studio) -> Option<Job> {
+        let token = self.generation.next(&studio.model, studio.adapter());
+        matches!(token, Ok(Some(_))).then(|| Job::WarmUp(self))
     }
 }
 

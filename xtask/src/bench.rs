@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `page` | the published page: first visit, writing, rating (`benches/browser.rs`) |
 //! | `program` | the engine alone, as `benches/peers` measures it: one program a build |
-//! | `peers` | the other engines, the models, and the run in which all of them take turns |
+//! | `peers` | the other engines, the models, and the run in which all of them and visits to the page take turns |
 //! | `report` | the figures as tables |
 
 mod page;

@@ -1,6 +1,6 @@
 //! A Hugging Face folder behind a URL, fetched whole: for the model that comes with the page.
 
-use js_sys::{Reflect, Uint8Array};
+use js_sys::{Function, Promise, Reflect, Uint8Array};
 use thiserror::Error;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -134,11 +134,17 @@ struct Download<'a> {
 
 impl<'a> Download<'a> {
     fn start(folder: &'a str, file: &'static str, abort: &AbortOnDrop) -> Self {
-        let init = RequestInit::new();
-        init.set_signal(abort.0.as_ref().map(AbortController::signal).as_ref());
         let address = format!("{folder}{file}");
-        let response = JsFuture::from(host::scope().fetch_with_str_and_init(&address, &init));
-        Self { folder, file, response }
+        let response = early(&address).unwrap_or_else(|| {
+            let init = RequestInit::new();
+            init.set_signal(abort.0.as_ref().map(AbortController::signal).as_ref());
+            host::scope().fetch_with_str_and_init(&address, &init)
+        });
+        Self {
+            folder,
+            file,
+            response: JsFuture::from(response),
+        }
     }
 
     async fn json<P: FnMut(u64, Option<u64>)>(self, meter: &mut Meter<P>) -> Result<Vec<u8>, Error> {
@@ -188,6 +194,13 @@ impl<'a> Download<'a> {
             })
         }
     }
+}
+
+/// The answer to a request that `worker_loader.js` made before this program ran; once.
+fn early(address: &str) -> Option<Promise> {
+    let take = Reflect::get(&host::scope(), &"takeEarly".into()).ok()?;
+    let take: Function = take.dyn_into().ok()?;
+    take.call1(&JsValue::NULL, &address.into()).ok()?.dyn_into().ok()
 }
 
 /// Reads a body to its end.

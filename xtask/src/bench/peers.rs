@@ -1,5 +1,5 @@
-//! The engine beside others: fetches their packages, makes the models, and lets `benches/peers/run.mjs` measure all of them
-//! in turns. What can't be had is skipped, loudly; the others are measured.
+//! The engine beside others, and visits to the page: fetches packages, makes the models, and lets `benches/peers/run.mjs`
+//! measure all of them in turns. What can't be had is skipped, loudly; the others are measured.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,8 +8,12 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{Options, program};
+use crate::dist;
 use crate::shell::{root, run, say, which};
 use crate::tools::Browser;
+
+/// How the names of the visits to the page begin.
+const VISITS: &str = "first-seconds/";
 
 /// A Python environment in the peers' folder.
 struct Environment {
@@ -87,7 +91,7 @@ const STEPS: [Step; 7] = [
 /// Measures what is wanted of `benches/peers/cases.mjs`; `None` if that is nothing, or if there is no Node.
 pub fn measure(options: &Options, browser: &Browser) -> Result<Option<Value>> {
     let (Some(node), Some(npm)) = (which("node"), which("npm")) else {
-        say("SKIPPED, the engine beside others: that needs Node and npm");
+        say("SKIPPED, the engine beside others and the first seconds: they need Node and npm");
         return Ok(None);
     };
     let cases = list(&node, options)?;
@@ -95,20 +99,21 @@ pub fn measure(options: &Options, browser: &Browser) -> Result<Option<Value>> {
         return Ok(None);
     }
     packages(&npm)?;
-    for step in &STEPS {
-        let made = |file: &&str| folder().join(file).is_file();
-        if !step.makes.iter().all(made) {
-            say(&format!("Making {}", step.what));
-            if let Err(error) = make(step) {
-                say(&format!("SKIPPED, {}: {error:#}", step.what));
-            }
-        }
+    let (visits, engines): (Vec<&str>, Vec<&str>) = cases
+        .iter()
+        .map(String::as_str)
+        .partition(|case| case.starts_with(VISITS));
+    if !visits.is_empty() {
+        dist::build()?;
     }
-    if cases.iter().any(|case| case.starts_with("fledge/")) {
+    if !engines.is_empty() {
+        models();
+    }
+    if engines.iter().any(|case| case.starts_with("fledge/")) {
         program::build()?;
     }
 
-    say("Measuring the engine beside others, in turns: this takes a while");
+    say("Measuring in turns: this takes a while");
     let file = root().join("target/bench/cases.json");
     std::fs::create_dir_all(root().join("target/bench"))?;
     run(driver(&node, options)
@@ -155,6 +160,19 @@ fn packages(npm: &Path) -> Result<()> {
         .args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
         .arg(&installed))?;
     Ok(std::fs::write(done, wanted)?)
+}
+
+/// Makes what is not there yet.
+fn models() {
+    for step in &STEPS {
+        let made = |file: &&str| folder().join(file).is_file();
+        if !step.makes.iter().all(made) {
+            say(&format!("Making {}", step.what));
+            if let Err(error) = make(step) {
+                say(&format!("SKIPPED, {}: {error:#}", step.what));
+            }
+        }
+    }
 }
 
 fn make(step: &Step) -> Result<()> {

@@ -62,6 +62,7 @@ pub fn markdown(results: &Value) -> String {
     parts.extend(comparison(results));
     parts.extend(curves(results));
     parts.extend(sizes(results));
+    parts.extend(first_seconds(results));
     parts.extend(page(results));
     parts.extend(problems(results));
     parts.join("\n")
@@ -200,6 +201,40 @@ fn sizes(results: &Value) -> Option<String> {
     table("Sizes of models, one thread", &columns, lines.into_iter())
 }
 
+/// Visits to the published page, each in a browser of its own.
+fn first_seconds(results: &Value) -> Option<String> {
+    let visits = cases(results).filter(|case| case["task"] == "first-seconds" && case["ready_ms"].is_number());
+    let lines = visits.map(|visit| {
+        let figure = |key: &str| visit[key].as_f64();
+        let seconds = |key: &str| number(figure(key).map(|ms| ms / 1000.0), 2);
+        let line = &visit["line"];
+        vec![
+            visit["variant"].as_str().unwrap_or(NOTHING).to_owned(),
+            line["mbits"].as_f64().map_or_else(
+                || "this machine".to_owned(),
+                |mbits| format!("{mbits} Mbit/s, {} ms", line["delay_ms"]),
+            ),
+            seconds("desk_ms"),
+            seconds("ready_ms"),
+            seconds("words_ms"),
+            number(figure("sent_kb").map(|kb| kb / 1000.0), 1),
+            visit["early_write"].as_str().unwrap_or(NOTHING).to_owned(),
+            number(figure("foreign_cpu"), 2),
+        ]
+    });
+    let columns = [
+        "cache",
+        "line",
+        "page usable, s",
+        "model ready, s",
+        "first words, s",
+        "received, MB",
+        "Write before the model is ready says",
+        "others' cores",
+    ];
+    table("First seconds, from navigation", &columns, lines)
+}
+
 /// The published page.
 fn page(results: &Value) -> Option<String> {
     let figures = results["page"].as_array()?;
@@ -266,6 +301,8 @@ mod tests {
             "e": case("other", "learn", "step_ms", 1000.0),
             "f": case("limits", "read", "read_gbs", 20.0),
             "g": { "engine": "gone", "variant": "v", "task": "write", "threads": 1, "problem": "skipped" },
+            "v": { "engine": "page", "variant": "cold", "task": "first-seconds", "threads": 1, "line": { "mbits": 10, "delay_ms": 40 },
+                "desk_ms": 800.0, "ready_ms": 14100.0, "words_ms": 14250.0, "sent_kb": 16700.0, "foreign_cpu": 0.1 },
             "h": { "engine": "fledge", "variant": "v", "task": "rank", "threads": 1, "step_ms@16": 200.0, "step_ms@8": 100.0 },
         } });
         results["cases"]["a"]["bytes_a_token"] = json!(125e6);
@@ -290,6 +327,15 @@ mod tests {
         );
         assert!(text.contains("| decode | 1 | fledge v | other v | 2.00 |"), "{text}");
         assert!(text.contains("- g: skipped"), "{text}");
+    }
+
+    #[test]
+    fn a_visit_says_over_which_line_it_came() {
+        let text = markdown(&results());
+        assert!(
+            text.contains("| cold | 10 Mbit/s, 40 ms | 0.80 | 14.10 | 14.25 | 16.7 | – | 0.10 |"),
+            "{text}"
+        );
     }
 
     #[test]
