@@ -118,7 +118,10 @@ impl Studio {
             context: config.n_positions,
             precision: self.model.precision(),
             bytes: self.model.bytes() as u64,
-            kernels: kernels::best().name().to_owned(),
+            kernels: match kernels::pool::threads() {
+                1 => kernels::best().name().to_owned(),
+                threads => format!("{}, {threads} threads", kernels::best().name()),
+            },
             id: self.model.id().to_owned(),
         }
     }
