@@ -65,7 +65,7 @@ fn input_gradient(bencher: Bencher, name: &str) {
     let (mut dx, mut scratch) = (vec![0.0; m * K], Scratch::default());
     bencher
         .counter(operations(m))
-        .bench_local(|| kernels.grad_input_rounded(&packed, &dy, m, &mut dx, &mut scratch));
+        .bench_local(|| kernels.grad_input_rounded(&packed, &dy, m, 0..packed.groups(), &mut dx, &mut scratch));
 }
 
 /// `x·Aᵀ` of LoRA with rank 8, in f32.

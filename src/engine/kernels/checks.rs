@@ -162,13 +162,31 @@ fn products(kernels: &dyn Kernels, m: usize, n: usize, k: usize, failures: &mut 
     let mut dx = vec![f32::NAN; m * k];
     kernels.grad_input(&packed, &dy, m, &mut dx, &mut scratch);
     expect(&what("gradient"), relative_error(&dx, &expected), 1e-6, failures);
-    kernels.grad_input_rounded(&packed, &dy, m, &mut dx, &mut scratch);
+    kernels.grad_input_rounded(&packed, &dy, m, 0..packed.groups(), &mut dx, &mut scratch);
     expect(
         &what("rounded gradient"),
         relative_error(&dx, &expected),
         0.05,
         failures,
     );
+
+    // The same in two parts, the second of which has the last group alone.
+    let last = packed.groups() - 1;
+    for (groups, columns) in [(0..last, 0..last * GROUP), (last..last + 1, last * GROUP..k)] {
+        let mut part = vec![f32::NAN; m * columns.len()];
+        kernels.grad_input_rounded(&packed, &dy, m, groups, &mut part, &mut scratch);
+        let whole: Vec<f32> = dx
+            .chunks_exact(k)
+            .flat_map(|dx| &dx[columns.clone()])
+            .copied()
+            .collect();
+        expect(
+            &what("part of a gradient"),
+            relative_error(&part, &whole),
+            0.0,
+            failures,
+        );
+    }
 
     let mut c = x.clone();
     kernels.gemm(View::new(&dy, m, n), View::new(&w, n, k), &mut c, &mut scratch);

@@ -1,5 +1,7 @@
 //! How the gradient of a frozen matrix's input goes through the matrix: `dx = dy·W`.
 
+use std::ops::Range;
+
 use super::packed::{Block, GROUP, PANEL, Packed};
 use super::product::add;
 use super::{Activations, Loops};
@@ -71,8 +73,17 @@ fn interleave(dy: &[f32], m: usize, n: usize, first: usize, rows: usize, tiles: 
 
 /// With `dy` rounded to 7 bits, after it took over the larger part of the weights' scales: each output has one scale for
 /// all its inputs then, and what a group's scale is below that goes into its weights, rounded once more.
-pub(super) fn rounded<L: Loops>(loops: &L, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch) {
-    let (n, k) = (w.outputs(), w.inputs());
+pub(super) fn rounded<L: Loops>(
+    loops: &L,
+    w: &Packed,
+    dy: &[f32],
+    m: usize,
+    groups: Range<usize>,
+    dx: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let n = w.outputs();
+    let k = w.inputs().min(groups.end * GROUP) - groups.start * GROUP;
     assert_eq!((dy.len(), dx.len()), (m * n, m * k), "shapes of a gradient");
     dx.fill(0.0);
     let Scratch {
@@ -103,13 +114,14 @@ pub(super) fn rounded<L: Loops>(loops: &L, w: &Packed, dy: &[f32], m: usize, dx:
     transposed.resize(WIDTH * PANELS, [Block::ZERO; DEPTH]);
     for first in (0..n).step_by(GROUP * DEPTH) {
         let depth = DEPTH.min((n - first).div_ceil(GROUP));
-        for group in (0..w.groups()).step_by(WIDTH) {
-            let width = WIDTH.min(w.groups() - group);
+        for group in groups.clone().step_by(WIDTH) {
+            let width = WIDTH.min(groups.end - group);
             let panels = &mut transposed[..width * PANELS];
             for part in 0..depth {
                 gather(loops, w, first + part * GROUP, group, scales, part, panels);
             }
-            for (blocks, column) in panels.iter().zip((group * GROUP..k).step_by(PANEL)) {
+            let columns = (group - groups.start) * GROUP..k;
+            for (blocks, column) in panels.iter().zip(columns.step_by(PANEL)) {
                 for (tile, x) in activations.tiles().enumerate() {
                     let mut sums = [[0.0; PANEL]; 4];
                     loops.tile(&blocks[..depth], &x[first / GROUP..][..depth], &mut sums);

@@ -84,11 +84,20 @@ pub trait Kernels: Debug + Sync {
     /// When shapes do not fit.
     fn grad_input(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch);
 
-    /// As [`Kernels::grad_input`], but with `dy` rounded to 7 bits: several times as fast, and 1 to 2 % off.
+    /// As [`Kernels::grad_input`], but with `dy` rounded to 7 bits: several times as fast, and 1 to 2 % off; and only for some
+    /// groups of 64 inputs: `[m, n]` → those columns of `[m, k]`. Threads take groups, each with its own scratch.
     ///
     /// # Panics
     /// When shapes do not fit.
-    fn grad_input_rounded(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch);
+    fn grad_input_rounded(
+        &self,
+        w: &Packed,
+        dy: &[f32],
+        m: usize,
+        groups: Range<usize>,
+        dx: &mut [f32],
+        scratch: &mut Scratch,
+    );
 
     /// `c += a·b` for f32: `[m, k]` × `[k, n]`. Meant for the small matrices of LoRA.
     ///
@@ -147,8 +156,16 @@ impl<T: Loops> Kernels for T {
         gradient::exact(self, w, dy, m, dx, scratch);
     }
 
-    fn grad_input_rounded(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch) {
-        gradient::rounded(self, w, dy, m, dx, scratch);
+    fn grad_input_rounded(
+        &self,
+        w: &Packed,
+        dy: &[f32],
+        m: usize,
+        groups: Range<usize>,
+        dx: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        gradient::rounded(self, w, dy, m, groups, dx, scratch);
     }
 
     fn gemm(&self, a: View, b: View, c: &mut [f32], scratch: &mut Scratch) {

@@ -123,7 +123,8 @@ impl Packed {
     }
 
     /// [`GROUP`]s of inputs.
-    pub(super) const fn groups(&self) -> usize {
+    #[must_use]
+    pub const fn groups(&self) -> usize {
         self.k.div_ceil(GROUP)
     }
 

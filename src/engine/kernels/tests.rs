@@ -72,8 +72,16 @@ impl Kernels for Broken {
         PLAIN.grad_input(w, dy, m, dx, scratch);
     }
 
-    fn grad_input_rounded(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch) {
-        PLAIN.grad_input_rounded(w, dy, m, dx, scratch);
+    fn grad_input_rounded(
+        &self,
+        w: &Packed,
+        dy: &[f32],
+        m: usize,
+        groups: Range<usize>,
+        dx: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        PLAIN.grad_input_rounded(w, dy, m, groups, dx, scratch);
     }
 
     fn gemm(&self, a: View, b: View, c: &mut [f32], scratch: &mut Scratch) {
