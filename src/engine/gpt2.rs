@@ -129,6 +129,12 @@ impl Gpt2 {
         self.ln_f.forward(&x)
     }
 
+    /// What makes logits of hidden states.
+    #[must_use]
+    pub const fn head(&self) -> &FrozenLinear {
+        &self.lm_head
+    }
+
     /// Hidden states `[m, n]` → logits `[m, v]`. It is the widest matrix: ask only for the positions that count.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         self.lm_head.forward(&hidden.contiguous()?)

@@ -40,6 +40,17 @@ impl FrozenLinear {
         self.weight.outputs()
     }
 
+    /// Width of what goes in.
+    #[must_use]
+    pub const fn inputs(&self) -> usize {
+        self.weight.inputs()
+    }
+
+    /// What a gradient of the result makes of one of the input, between slices: `[m, out]` → `[m, in]`.
+    pub fn apply_transposed(&self, dy: &[f32], dx: &mut [f32]) -> Result<()> {
+        self.weight.apply_transposed(dy, dx)
+    }
+
     /// Between slices, without a gradient: `[m, in]` → `[m, out]`.
     pub fn apply(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         self.weight.apply(x, y)?;

@@ -94,6 +94,12 @@ impl Matrix {
         })
     }
 
+    /// Width of what goes in.
+    #[must_use]
+    pub const fn inputs(&self) -> usize {
+        self.inputs
+    }
+
     /// Width of what comes out.
     #[must_use]
     pub const fn outputs(&self) -> usize {

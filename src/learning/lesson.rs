@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use candle_nn::Optimizer;
 
-use super::loss::{Evaluation, Reference};
+use super::loss::{self, Evaluation, Reference};
 use super::objective::coefficient;
 use super::{Error, Learner};
 use crate::engine::{Adapter, Completion, Model};
@@ -63,7 +63,7 @@ impl Lesson {
         teaching: &Teaching,
     ) -> Result<Self, Error> {
         let post = TeachingPost::new(completion, model.config().n_positions)?;
-        let reference = Reference::new(&post.logits(model, None)?)?;
+        let reference = Reference::new(&post.hidden(model, None)?)?;
         let log_prob_before = post.log_prob(model, learner.adapter())?;
         let log_prob_written = match completion.log_probs.len() {
             0 => log_prob_before,
@@ -95,13 +95,12 @@ impl Lesson {
     /// # Errors
     /// [`Error::NotFinite`] before anything is changed, if the loss or its gradient is not a number.
     pub fn step(&mut self, learner: &mut Learner, model: &Model) -> Result<StepReport, Error> {
-        let logits = self.post.logits(model, Some(learner.trainable()))?; // [m, v]
-        let evaluation = self.post.evaluate(&logits, Some(&self.reference))?;
-        let kl = evaluation.kl();
+        let hidden = self.post.hidden(model, Some(learner.trainable()))?; // [m, n]
+        let evaluation = self.post.evaluate(model, &hidden, Some(&self.reference))?;
+        let kl = evaluation.kl;
         let ratio = (evaluation.log_prob - self.log_prob_written).exp();
         let c = coefficient(self.teaching.objective, self.reward, self.baseline, ratio);
-        let loss = evaluation.loss(&logits, &self.reference, c, self.teaching.kl_weight)?;
-        drop(logits);
+        let loss = evaluation.loss(&hidden, c, self.teaching.kl_weight)?;
         let report = |gradient_norm| -> Result<StepReport, Error> {
             Ok(StepReport {
                 loss: f64::from(loss.to_scalar::<f32>()?),
@@ -165,20 +164,20 @@ impl TeachingPost {
         })
     }
 
-    /// Logits at each position that predicts a token of the post, `[m, v]`.
-    pub fn logits(&self, model: &Model, adapter: Option<&Adapter>) -> Result<Tensor, Error> {
+    /// Hidden states at each position that predicts a token of the post, `[m, n]`.
+    pub fn hidden(&self, model: &Model, adapter: Option<&Adapter>) -> Result<Tensor, Error> {
         let hidden = model.gpt2().hidden(&self.inputs, adapter)?; // [1, t, n]
-        let hidden = hidden.squeeze(0)?.narrow(0, self.start, self.targets.len())?; // [m, n]
-        Ok(model.gpt2().logits(&hidden)?) // [m, v]
+        Ok(hidden.squeeze(0)?.narrow(0, self.start, self.targets.len())?)
     }
 
-    /// What those logits say of the post.
-    pub fn evaluate(&self, logits: &Tensor, reference: Option<&Reference>) -> Result<Evaluation, Error> {
-        Ok(Evaluation::new(logits, &self.targets, reference)?)
+    /// What they say of the post.
+    pub fn evaluate(&self, model: &Model, hidden: &Tensor, reference: Option<&Reference>) -> Result<Evaluation, Error> {
+        Ok(Evaluation::new(model.gpt2().head(), hidden, &self.targets, reference)?)
     }
 
     /// Mean log-probability per token of the post, in nats.
     fn log_prob(&self, model: &Model, adapter: &Adapter) -> Result<f64, Error> {
-        Ok(self.evaluate(&self.logits(model, Some(adapter))?, None)?.log_prob)
+        let hidden = self.hidden(model, Some(adapter))?;
+        Ok(loss::log_prob(model.gpt2().head(), &hidden, &self.targets)?)
     }
 }

@@ -1,5 +1,5 @@
-//! `c · CE + β · KL` over a post's tokens, as one candle operation from the logits on: its dozen intermediate tables of
-//! `[m, v]` numbers never come to be.
+//! `c · CE + β · KL` over a post's tokens, as one candle operation from the hidden states on: of the logits, `[m, v]`, which
+//! would be the largest tables of a lesson, there are never more than a few rows at a time.
 //!
 //! With `π` the policy and `π₀` the untaught model at the post's `m` positions, and `y` the post's tokens:
 //!
@@ -7,127 +7,178 @@
 //! CE = mean(−log π(y))                        KL = mean(Σ π · (log π − log π₀))
 //! ∂CE/∂logits = (π − onehot(y)) / m           ∂KL/∂logits = π · (log π − log π₀ − KL of the row) / m
 //! ```
+//!
+//! The gradients go through the head at once, while the rows are there, as Liger Kernel does it (Hsu et al. 2024,
+//! arXiv 2410.10989); `c` and `β` may be chosen afterwards.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use crate::engine::kernels::{float, pool};
+use crate::engine::linear::FrozenLinear;
 use crate::engine::storage::with_f32;
 
-/// The untaught model's log-probabilities at a post's positions.
+/// Rows of logits that are computed at a time. With fewer, the head's gradient would take longer.
+const ROWS: usize = 32;
+
+/// The untaught model at a post's positions: its hidden states, `[m, n]`.
 #[derive(Clone, Debug)]
 pub struct Reference(Arc<[f32]>);
 
 impl Reference {
-    /// From its logits, `[m, v]`.
-    pub fn new(logits: &Tensor) -> Result<Self> {
-        let (_, v) = logits.dims2()?;
-        with_f32(logits, |logits| {
-            let mut log_probs = logits.to_vec();
-            pool::chunks(&mut log_probs, v, |_, row| {
-                let normaliser = normaliser(row);
-                for logit in row {
-                    *logit -= normaliser;
-                }
-            });
-            Self(log_probs.into())
-        })
+    /// From hidden states, `[m, n]`.
+    pub fn new(hidden: &Tensor) -> Result<Self> {
+        with_f32(hidden, |hidden| Self(hidden.into()))
     }
-
-    fn row(&self, at: usize, v: usize) -> &[f32] {
-        &self.0[at * v..][..v]
-    }
-}
-
-/// What is known of a row of logits.
-#[derive(Clone, Copy, Debug, Default)]
-struct Row {
-    /// Logarithm of the sum that divides the exponentials.
-    normaliser: f32,
-    /// KL from the reference, in nats; zero without one.
-    divergence: f32,
 }
 
 /// What a policy says of a post.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// The post's tokens.
-    targets: Arc<[u32]>,
-    /// One for each of them.
-    rows: Vec<Row>,
     /// Mean of `log π(y)`, in nats.
     pub log_prob: f64,
+    /// Mean KL from the reference, in nats; zero without one.
+    pub kl: f64,
+    /// `∂CE/∂hidden`, `[m, n]`
+    cross_entropy: Vec<f32>,
+    /// `∂KL/∂hidden`, `[m, n]`; empty without a reference.
+    divergence: Vec<f32>,
 }
 
 impl Evaluation {
-    /// Of logits `[m, v]` for `m` tokens.
+    /// Of hidden states `[m, n]` for `m` tokens.
     ///
     /// # Errors
     /// If there are not as many rows as tokens, or a token is not in the vocabulary.
-    pub fn new(logits: &Tensor, targets: &Arc<[u32]>, reference: Option<&Reference>) -> Result<Self> {
-        let (m, v) = logits.dims2()?;
-        if m != targets.len() || targets.iter().any(|target| *target as usize >= v) {
-            bail!("{} tokens do not fit logits of {m} rows and {v} columns", targets.len());
-        }
-        with_f32(logits, |logits| {
-            let mut rows = vec![Row::default(); m];
-            pool::chunks(&mut rows, 1, |at, rows| {
-                let logits = &logits[at * v..][..v];
-                let normaliser = normaliser(logits);
-                let divergence =
-                    reference.map_or(0.0, |reference| divergence(logits, normaliser, reference.row(at, v)));
-                rows[0] = Row { normaliser, divergence };
-            });
-            let chosen = rows.iter().zip(&**targets).zip(logits.chunks_exact(v));
-            let log_prob = chosen.map(|((row, target), logits)| f64::from(logits[*target as usize] - row.normaliser));
-            Self {
-                targets: Arc::clone(targets),
-                log_prob: log_prob.sum::<f64>() / m as f64,
-                rows,
+    pub fn new(head: &FrozenLinear, hidden: &Tensor, targets: &[u32], reference: Option<&Reference>) -> Result<Self> {
+        let (m, n) = checked(head, hidden, targets)?;
+        let v = head.outputs();
+        let share = 1.0 / m as f32;
+        let mut log_prob = 0.0;
+        let mut kl = 0.0;
+        let mut cross_entropy = vec![0.0; m * n];
+        let mut divergence = vec![0.0; if reference.is_some() { m * n } else { 0 }];
+        let (mut policy, mut untaught) = (Vec::new(), Vec::new()); // [rows, v]
+        with_f32(hidden, |hidden| {
+            for rows in chunks(m) {
+                let span = rows.start * n..rows.end * n;
+                let targets = &targets[rows];
+                log_probs(head, &hidden[span.clone()], &mut policy)?;
+                log_prob += chosen(&policy, v, targets);
+                if let Some(Reference(reference)) = reference {
+                    log_probs(head, &reference[span.clone()], &mut untaught)?;
+                    let mut of_rows = vec![0.0; targets.len()];
+                    pool::chunks(&mut of_rows, 1, |row, kl| {
+                        kl[0] = divergence_of(&policy[row * v..][..v], &untaught[row * v..][..v]);
+                    });
+                    kl += of_rows.iter().map(|row| f64::from(*row)).sum::<f64>();
+                    pool::chunks(&mut untaught, v, |row, untaught| {
+                        for (value, log_prob) in untaught.iter_mut().zip(&policy[row * v..]) {
+                            *value = share * float::exp(*log_prob) * (log_prob - *value - of_rows[row]);
+                        }
+                    });
+                    head.apply_transposed(&untaught, &mut divergence[span.clone()])?;
+                }
+                pool::chunks(&mut policy, v, |row, policy| {
+                    for value in &mut *policy {
+                        *value = share * float::exp(*value);
+                    }
+                    policy[targets[row] as usize] -= share;
+                });
+                head.apply_transposed(&policy, &mut cross_entropy[span])?;
             }
+            Ok(())
+        })
+        .flatten()?;
+        Ok(Self {
+            log_prob: log_prob / m as f64,
+            kl: kl / m as f64,
+            cross_entropy,
+            divergence,
         })
     }
 
-    /// Mean KL from the reference, in nats.
-    #[must_use]
-    pub fn kl(&self) -> f64 {
-        self.rows.iter().map(|row| f64::from(row.divergence)).sum::<f64>() / self.rows.len() as f64
-    }
-
-    /// `c · CE + β · KL`, through which gradients flow to `logits`, from which this evaluation was made.
-    pub fn loss(self, logits: &Tensor, reference: &Reference, c: f64, beta: f64) -> Result<Tensor> {
-        logits.apply_op1(Loss {
-            value: beta.mul_add(self.kl(), -c * self.log_prob),
-            evaluation: self,
-            reference: reference.clone(),
-            c,
-            beta,
+    /// `c · CE + β · KL`, through which gradients flow to `hidden`, from which this evaluation was made.
+    pub fn loss(self, hidden: &Tensor, c: f64, beta: f64) -> Result<Tensor> {
+        let mut gradient = self.cross_entropy;
+        for value in &mut gradient {
+            *value *= c as f32;
+        }
+        float::axpy(beta as f32, &self.divergence, &mut gradient);
+        hidden.apply_op1(Loss {
+            value: beta.mul_add(self.kl, -c * self.log_prob) as f32,
+            gradient,
         })
     }
 }
 
-/// Logarithm of the sum of exponentials.
-fn normaliser(logits: &[f32]) -> f32 {
-    let (most, sum) = float::sum_exp(logits);
-    most + sum.ln()
+/// The mean of `log π(y)` alone, in nats.
+///
+/// # Errors
+/// As [`Evaluation::new`].
+pub fn log_prob(head: &FrozenLinear, hidden: &Tensor, targets: &[u32]) -> Result<f64> {
+    let (m, n) = checked(head, hidden, targets)?;
+    let (mut sum, mut policy) = (0.0, Vec::new());
+    with_f32(hidden, |hidden| {
+        for rows in chunks(m) {
+            log_probs(head, &hidden[rows.start * n..rows.end * n], &mut policy)?;
+            sum += chosen(&policy, head.outputs(), &targets[rows]);
+        }
+        Ok(())
+    })
+    .flatten()?;
+    Ok(sum / m as f64)
 }
 
-/// `Σ π · (log π − log π₀)`
-fn divergence(logits: &[f32], normaliser: f32, reference: &[f32]) -> f32 {
-    let terms = logits.iter().zip(reference).map(|(logit, reference)| {
-        let log_prob = logit - normaliser;
-        float::exp(log_prob) * (log_prob - reference)
+/// `(m, n)`
+fn checked(head: &FrozenLinear, hidden: &Tensor, targets: &[u32]) -> Result<(usize, usize)> {
+    let (m, n) = hidden.dims2()?;
+    let v = head.outputs();
+    if m != targets.len() || targets.iter().any(|target| *target as usize >= v) {
+        bail!("{} tokens do not fit {m} rows and a vocabulary of {v}", targets.len());
+    }
+    Ok((m, n))
+}
+
+fn chunks(m: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..m).step_by(ROWS).map(move |first| first..m.min(first + ROWS))
+}
+
+/// Hidden states of some rows → their log-probabilities, `[rows, v]`.
+fn log_probs(head: &FrozenLinear, hidden: &[f32], log_probs: &mut Vec<f32>) -> Result<()> {
+    let v = head.outputs();
+    log_probs.resize(hidden.len() / head.inputs() * v, 0.0);
+    head.apply(hidden, log_probs)?;
+    pool::chunks(log_probs, v, |_, row| {
+        let (most, sum) = float::sum_exp(row);
+        let normaliser = most + sum.ln();
+        for logit in row {
+            *logit -= normaliser;
+        }
     });
+    Ok(())
+}
+
+/// The sum of the tokens' log-probabilities.
+fn chosen(log_probs: &[f32], v: usize, targets: &[u32]) -> f64 {
+    let rows = log_probs.chunks_exact(v).zip(targets);
+    rows.map(|(row, target)| f64::from(row[*target as usize])).sum()
+}
+
+/// `Σ π · (log π − log π₀)` of a row.
+fn divergence_of(policy: &[f32], untaught: &[f32]) -> f32 {
+    let terms = policy.iter().zip(untaught);
+    let terms = terms.map(|(policy, untaught)| float::exp(*policy) * (policy - untaught));
     terms.map(f64::from).sum::<f64>() as f32
 }
 
+/// A loss whose gradient is known already.
 struct Loss {
-    evaluation: Evaluation,
-    reference: Reference,
-    c: f64,
-    beta: f64,
-    value: f64,
+    value: f32,
+    /// `[m, n]`
+    gradient: Vec<f32>,
 }
 
 impl CustomOp1 for Loss {
@@ -135,27 +186,13 @@ impl CustomOp1 for Loss {
         "policy-loss"
     }
 
-    fn cpu_fwd(&self, _logits: &CpuStorage, _layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok((CpuStorage::F32(vec![self.value as f32]), Shape::from(())))
+    fn cpu_fwd(&self, _hidden: &CpuStorage, _layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok((CpuStorage::F32(vec![self.value]), Shape::from(())))
     }
 
-    fn bwd(&self, logits: &Tensor, _loss: &Tensor, dloss: &Tensor) -> Result<Option<Tensor>> {
-        let (m, v) = logits.dims2()?;
-        let scale = dloss.to_scalar::<f32>()? / m as f32;
-        let (c, beta) = (scale * self.c as f32, scale * self.beta as f32);
-        let evaluation = &self.evaluation;
-        let mut gradient = vec![0.0; m * v];
-        with_f32(logits, |logits| {
-            pool::chunks(&mut gradient, v, |at, gradient| {
-                let Row { normaliser, divergence } = evaluation.rows[at];
-                let rows = logits[at * v..].iter().zip(self.reference.row(at, v));
-                for (gradient, (logit, reference)) in gradient.iter_mut().zip(rows) {
-                    let log_prob = logit - normaliser;
-                    *gradient = float::exp(log_prob) * (c + beta * (log_prob - reference - divergence));
-                }
-                gradient[evaluation.targets[at] as usize] -= c;
-            });
-        })?;
-        Tensor::from_vec(gradient, (m, v), logits.device()).map(Some)
+    fn bwd(&self, hidden: &Tensor, _loss: &Tensor, dloss: &Tensor) -> Result<Option<Tensor>> {
+        let scale = dloss.to_scalar::<f32>()?;
+        let gradient = self.gradient.iter().map(|value| scale * value).collect::<Vec<_>>();
+        Tensor::from_vec(gradient, hidden.shape(), hidden.device()).map(Some)
     }
 }

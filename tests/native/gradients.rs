@@ -44,15 +44,18 @@ impl Bench {
 
     /// `c · CE + β · KL`, a scalar, and the two parts.
     fn loss(&self, c: f64, beta: f64) -> (Tensor, f64, f64) {
-        let untaught = self.post.logits(&self.model, None).expect("base");
+        let untaught = self.post.hidden(&self.model, None).expect("base");
         let untaught = Untaught::new(&untaught).expect("base");
-        let logits = self
+        let hidden = self
             .post
-            .logits(&self.model, Some(self.learner.trainable()))
+            .hidden(&self.model, Some(self.learner.trainable()))
             .expect("policy");
-        let evaluation = self.post.evaluate(&logits, Some(&untaught)).expect("an evaluation");
-        let (ce, kl) = (-evaluation.log_prob, evaluation.kl());
-        (evaluation.loss(&logits, &untaught, c, beta).expect("a loss"), ce, kl)
+        let evaluation = self
+            .post
+            .evaluate(&self.model, &hidden, Some(&untaught))
+            .expect("an evaluation");
+        let (ce, kl) = (-evaluation.log_prob, evaluation.kl);
+        (evaluation.loss(&hidden, c, beta).expect("a loss"), ce, kl)
     }
 
     fn expected_loss(&self, step: usize, part: &str) -> f64 {
