@@ -46,6 +46,9 @@ const training = (task, batch) =>
     page: "training", batch, needs: [`/models/ort-training-${batch}/training_model.onnx`],
   });
 
+/// Outside the browser, for orientation: no peer.
+const native = (task) => peer("pytorch", "native", task, { native: true, needs: ["/models/gpt2-random/model.safetensors"] });
+
 const peers = [
   ...onnx("int8", "model_untied_quantized.onnx", 1),
   ...onnx("fp32", "model.onnx", 4),
@@ -58,6 +61,8 @@ const peers = [
   }),
   ...training("learn", 1),
   ...training("learn-4", 4),
+  ...native("write"),
+  ...native("learn"),
 ];
 
 const curve = (task, config) => fledge("fast", 1, task, { rounds: 1, runs: 2, limit_ms: 600_000, ...config });

@@ -3,16 +3,17 @@
 // usage: node run.mjs --list | --out FILE [--rounds N] [--runs N] [--only PART]...
 // A case whose name contains one of the PARTs is measured; without any, all are. PEERS_DIR holds packages and models
 // (target/peers), CHROMIUM names the browser; VERBOSE=1 shows the pages' consoles.
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
-import { parseArgs } from "node:util";
+import { parseArgs, promisify } from "node:util";
 
 import { cases } from "./cases.mjs";
 import { leave, visit } from "./first_seconds.mjs";
 import { CORES, machine, peak, watched } from "./machine.mjs";
-import { PACKAGES, find, serve } from "./server.mjs";
+import { PACKAGES, PEERS, find, serve } from "./server.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -55,8 +56,18 @@ const within = (ms, work, log) => {
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 };
 
+/// A case that runs outside the browser.
+async function native(c) {
+  const python = path.join(PEERS, "venv/bin/python");
+  const script = path.join(import.meta.dirname, "native.py");
+  const run = () => promisify(execFile)(python, [script, c.task, c.threads], { env: { ...process.env, PEERS_DIR: PEERS } });
+  const { value: { stdout }, ...disturbance } = await watched(run);
+  return { ...JSON.parse(stdout.trim().split("\n").at(-1)), ...disturbance };
+}
+
 /// One case once, in a browser of its own.
 async function measure(c, port) {
+  if (c.native) return native(c);
   const profile = mkdtempSync(path.join(os.tmpdir(), "bench-profile-"));
   const log = [];
   const note = (line) => {
@@ -108,7 +119,8 @@ async function measure(c, port) {
 }
 
 /// What a case is, for the reader of the figures.
-const about = ({ engine, variant, task, line, threads, bytes_a_token }) => ({ engine, variant, task, line, threads, bytes_a_token });
+const about = ({ engine, variant, task, line, threads, native, bytes_a_token }) =>
+  ({ engine, variant, task, line, threads, native, bytes_a_token });
 
 const seen = new Map(chosen.map((c) => [c.id, { case: c, rounds: [] }]));
 const write = () => {

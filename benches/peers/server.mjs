@@ -5,7 +5,7 @@ import path from "node:path";
 
 const HERE = import.meta.dirname;
 const ROOT = path.resolve(HERE, "../..");
-const PEERS = path.resolve(process.env.PEERS_DIR ?? path.join(ROOT, "target/peers"));
+export const PEERS = path.resolve(process.env.PEERS_DIR ?? path.join(ROOT, "target/peers"));
 
 export const PACKAGES = path.join(PEERS, "js/node_modules");
 

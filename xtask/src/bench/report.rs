@@ -43,6 +43,8 @@ pub fn ratios(results: &Value) -> Value {
 fn best(results: &Value, task: &str, figure: &str, threads: u64, better: Better, ours: bool) -> Option<(String, f64)> {
     cases(results)
         .filter(|case| case["task"] == task && case["threads"] == threads && (case["engine"] == OURS) == ours)
+        // What runs outside the browser stands in the table, but is no peer.
+        .filter(|case| case["native"] != true)
         .filter_map(|case| Some((name(case), case[figure].as_f64()?)))
         .max_by(|(_, a), (_, b)| match better {
             Better::More => a.total_cmp(b),
