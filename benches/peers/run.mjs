@@ -56,13 +56,13 @@ const within = (ms, work, log) => {
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 };
 
-/// A case that runs outside the browser.
+/// A case that runs outside the browser. What it uses of the cores can't be told from what others use.
 async function native(c) {
   const python = path.join(PEERS, "venv/bin/python");
   const script = path.join(import.meta.dirname, "native.py");
-  const run = () => promisify(execFile)(python, [script, c.task, c.threads], { env: { ...process.env, PEERS_DIR: PEERS } });
-  const { value: { stdout }, ...disturbance } = await watched(run);
-  return { ...JSON.parse(stdout.trim().split("\n").at(-1)), ...disturbance };
+  const env = { ...process.env, PEERS_DIR: PEERS };
+  const { stdout } = await promisify(execFile)(python, [script, c.task, c.threads], { env });
+  return JSON.parse(stdout.trim().split("\n").at(-1));
 }
 
 /// One case once, in a browser of its own.
