@@ -1,4 +1,5 @@
-//! The kernels natively, beside candle's own products of the same matrices: `cargo bench --bench kernels`.
+//! The kernels natively, beside candle's own products of the same matrices, on one thread each:
+//! `RAYON_NUM_THREADS=1 cargo bench --bench kernels` (candle takes all cores otherwise).
 //!
 //! The matrices are those of a block of GPT-2 124M; `m` is how many tokens go through at once: one is written, four
 //! candidates are, a post of 64 is learnt from. Rates are multiplications and additions a second.
