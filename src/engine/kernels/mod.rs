@@ -18,7 +18,7 @@ pub mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(test)]
-mod checks;
+pub mod checks;
 pub mod float;
 mod gradient;
 mod packed;
