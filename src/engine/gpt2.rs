@@ -129,15 +129,10 @@ impl Gpt2 {
         self.ln_f.forward(&x)
     }
 
-    /// What makes logits of hidden states.
+    /// What makes logits `[m, v]` of hidden states `[m, n]`. It is the widest matrix: ask only for the positions that count.
     #[must_use]
     pub const fn head(&self) -> &FrozenLinear {
         &self.lm_head
-    }
-
-    /// Hidden states `[m, n]` → logits `[m, v]`. It is the widest matrix: ask only for the positions that count.
-    pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        self.lm_head.forward(&hidden.contiguous()?)
     }
 
     /// Token and position embedding of ids `[b, t]`, the first of which stand behind `past` others: `[b, t, n]`.

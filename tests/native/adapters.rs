@@ -18,7 +18,7 @@ fn logits(model: &Model, ids: &[u32], adapter: Option<&Adapter>) -> Tensor {
         .hidden(&ids, adapter)
         .and_then(|h| h.squeeze(0))
         .expect("hidden");
-    model.gpt2().logits(&hidden).expect("logits")
+    model.gpt2().head().forward(&hidden).expect("logits")
 }
 
 #[test]

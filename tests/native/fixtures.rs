@@ -68,7 +68,7 @@ pub fn logits(gpt2: &Gpt2, ids: &[u32]) -> Tensor {
         .and_then(|t| t.unsqueeze(0))
         .expect("ids");
     let hidden = gpt2.hidden(&ids, None).and_then(|h| h.squeeze(0)).expect("hidden");
-    gpt2.logits(&hidden).expect("logits")
+    gpt2.head().forward(&hidden).expect("logits")
 }
 
 /// Greedy, with nothing filtered.

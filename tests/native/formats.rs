@@ -208,7 +208,8 @@ fn eight_bits_in_memory_teach_almost_the_same() {
             .expect("hidden");
         let loss = model
             .gpt2()
-            .logits(&hidden)
+            .head()
+            .forward(&hidden)
             .and_then(|logits| logits.log_sum_exp(1)?.sum_all())
             .expect("loss");
         let gradients = loss.backward().expect("gradients");
