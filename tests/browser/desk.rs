@@ -314,6 +314,14 @@ impl Desk {
         self.set("Length", "24").await;
     }
 
+    /// Long texts: there is time to stop one. An e-mail may be the longest, and words drawn at random do not end one soon.
+    pub async fn be_long_winded(&self) {
+        self.choose("E-mail").await;
+        for (number, value) in [("Temperature", "3"), ("Top-p", "1"), ("Length", "1024")] {
+            self.set(number, value).await;
+        }
+    }
+
     /// Acts, in the page and at once, the next time the page says these words.
     pub async fn when_said(&self, words: &str, act: &str) {
         self.page

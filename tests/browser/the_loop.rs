@@ -68,7 +68,7 @@ async fn undo_takes_a_lesson_back_to_the_letter() {
 #[ignore = "needs a built page: cargo xtask test"]
 async fn stopping_a_post_keeps_what_is_written() {
     let desk = Desk::open().await;
-    desk.set("Length", "200").await;
+    desk.be_long_winded().await;
     desk.page.script("new MutationObserver(() => { if (document.querySelector('article').textContent.length > 20) witness.press('Stop') })\
          .observe(document.querySelector('article'), { subtree: true, childList: true, characterData: true })").await;
     desk.begin_to_write(PROMPT).await;
@@ -88,6 +88,7 @@ async fn stopping_a_lesson_leaves_no_trace_of_it() {
     desk.be_greedy().await;
     let untaught = desk.write(PROMPT).await;
     desk.rate([1, 1, 1, 1]).await;
+    desk.set("Steps", "32").await;
     desk.when_said("Step 1 of", "witness.press('Stop')").await;
     desk.page.press("Teach").await;
     desk.hears("Nothing of this lesson was learned.").await;
