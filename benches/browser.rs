@@ -49,8 +49,7 @@ const FIRST_VISIT: &str = "
 ";
 
 /// The tokens of the newest post, as the page says it.
-const TOKENS: &str =
-    "return Number(/(\\d+) tokens? in/.exec(document.querySelector('article').parentElement.innerText)[1])";
+const TOKENS: &str = "return Number(/(\\d+) tokens? in/.exec(document.querySelector('.sheet').innerText)[1])";
 
 /// How long the newest post took.
 const MILLIS: &str = "return witness.since.ready - witness.since.writing";

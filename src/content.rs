@@ -54,6 +54,17 @@ impl ContentType {
         format!("{noun} {number}")
     }
 
+    /// Several by their numbers, at the beginning of a sentence: "E-mails 3 to 5".
+    #[must_use]
+    pub fn numbered_from(self, first: u32, last: u32) -> String {
+        let nouns = match self {
+            Self::Post => "Posts",
+            Self::Email => "E-mails",
+            Self::Copy => "Texts",
+        };
+        format!("{nouns} {first} to {last}")
+    }
+
     /// Its key in a model's `fledge.json` and in the database.
     #[must_use]
     pub const fn tag(self) -> &'static str {
@@ -105,6 +116,48 @@ impl ContentType {
                 "Copy for warm winter boots",
                 "A summer sale in a flower shop",
                 "Fresh coffee to your door",
+            ],
+        }
+    }
+
+    /// Prompts on which the taught model is held against the untaught one. They are fixed: none is an example, and none is
+    /// watched by the guard rails.
+    #[must_use]
+    pub const fn held_out(self) -> &'static [&'static str] {
+        match self {
+            Self::Post => &[
+                "Customer service",
+                "How to negotiate",
+                "Learning from failure",
+                "Marketing for a bakery",
+                "Saving time at work",
+                "Starting a business",
+                "Team building",
+                "Social media for small firms",
+                "Raising money",
+                "Managing risk",
+                "Product design",
+                "Writing better e-mails",
+            ],
+            Self::Email => &[
+                "Confirm an order",
+                "Ask for a discount",
+                "Apologize for a wrong delivery",
+                "Congratulate a colleague",
+                "Cancel an appointment",
+                "Recommend a supplier",
+                "Answer a complaint",
+                "Announce new opening hours",
+            ],
+            Self::Copy => &[
+                "A toy shop before the holidays",
+                "Honey from the village",
+                "A language course",
+                "Window cleaning",
+                "A family hotel in the hills",
+                "Running shoes",
+                "A new lunch menu",
+                "A bookshop's anniversary",
             ],
         }
     }

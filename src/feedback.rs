@@ -230,7 +230,7 @@ impl Weights {
             .into_iter()
             .map(|m| self.share(m) * ratings.get(m).share())
             .sum();
-        Reward(sum.clamp(0.0, 1.0))
+        Reward::of(sum)
     }
 
     /// The reward that the ratings given so far amount to, over the metrics that are rated; `None` before the first.
@@ -247,7 +247,7 @@ impl Weights {
         } else {
             rated().map(|(_, s)| s.share()).sum::<f64>() / count
         };
-        Some(Reward(sum.clamp(0.0, 1.0)))
+        Some(Reward::of(sum))
     }
 }
 
@@ -260,6 +260,12 @@ fn non_negative(weight: f64) -> f64 {
 pub struct Reward(f64);
 
 impl Reward {
+    /// The nearest reward to a number; what is not a number is worth nothing.
+    #[must_use]
+    pub fn of(value: f64) -> Self {
+        Self(if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) })
+    }
+
     /// The number, 0 to 1.
     #[must_use]
     pub const fn get(self) -> f64 {

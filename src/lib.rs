@@ -23,7 +23,10 @@ pub mod feedback;
 pub mod learning;
 pub mod length;
 pub mod protocol;
+pub mod rails;
 pub mod settings;
+pub mod statistics;
+pub mod timeline;
 #[cfg(feature = "web")]
 pub mod ui;
 pub mod view;

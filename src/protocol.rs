@@ -2,14 +2,17 @@
 //!
 //! The worker owns all state: model, adapter, optimiser, database. It says [`Event::Ready`] before anything else;
 //! messages sent earlier are lost. Every command travels in a [`Request`] with an id, every event in a [`Reply`] that
-//! names the request that it answers. `Write` and `Teach` are answered by several events, the last of which is
-//! `Written`, `Learned`, `Stopped` or `Failed`. One of them runs at a time: a second is refused with `Failed`.
+//! names the request that it answers. `Write`, `Teach` and `Pair` are answered by several events, the last of which is
+//! `Written`, `Learned`, `Paired`, `Stopped` or `Failed`. One of them runs at a time: a second is refused with `Failed`. What
+//! follows a lesson, `Compared` and `Watched`, answers its request too, and gives way to everything else.
 
 use serde::{Deserialize, Serialize};
 
 use crate::content::ContentType;
 use crate::feedback::{PartialRatings, Ratings, Weights};
+use crate::rails::Breach;
 use crate::settings::{Lora, Precision, Sampling, Teaching};
+use crate::timeline::{Node, NodeId, Timeline};
 
 /// Names a request; the page counts up from 1.
 pub type RequestId = u64;
@@ -17,8 +20,11 @@ pub type RequestId = u64;
 /// Names a post within one history; counts up from 1 in the order of writing.
 pub type PostId = u32;
 
-/// So many lessons, at most, can be taken back.
-pub const UNDO_DEPTH: u32 = 8;
+/// The most texts that are written for one prompt at a time.
+pub const MOST_CANDIDATES: usize = 4;
+
+/// Bytes that the snapshots of one history may take before old ones are thinned out.
+pub const SNAPSHOT_BUDGET: u64 = 96_000_000;
 
 /// A command and the id under which it is answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,12 +66,16 @@ pub enum Command {
         /// The type.
         content: ContentType,
     },
-    /// Write a post.
+    /// Write a post, or several candidates for one.
     Write {
         /// What it should be about.
         prompt: String,
-        /// How tokens are drawn.
+        /// How tokens are drawn. Each candidate has a seed of its own: this one, the next one, and so on.
         sampling: Sampling,
+        /// How many, 1 to [`MOST_CANDIDATES`].
+        candidates: usize,
+        /// How strongly what was taught counts: 0 is the untaught model, 1 is as taught.
+        strength: f64,
     },
     /// Stop writing or teaching. A post keeps what is written; a lesson is taken back.
     Stop,
@@ -76,21 +86,121 @@ pub enum Command {
         /// Its ratings so far.
         ratings: PartialRatings,
     },
-    /// Teach from a rated post.
+    /// Teach.
     Teach {
-        /// The post.
-        post: PostId,
-        /// Its ratings.
-        ratings: Ratings,
-        /// How they are weighted now.
+        /// From what.
+        material: Material,
+        /// How ratings are weighted now.
         weights: Weights,
         /// The objective and its settings.
         teaching: Teaching,
     },
-    /// Take the last lesson back.
-    Undo,
+    /// Write a text untaught and taught, under one seed, for a prompt that is held out: a blind test.
+    Pair {
+        /// The seed; it also says which one comes first.
+        seed: u64,
+    },
+    /// What the person says of the last pair.
+    Judge {
+        /// The lesson that was compared.
+        node: NodeId,
+        /// Which was better.
+        verdict: Verdict,
+    },
+    /// Go back or forth to a lesson, or to the untaught model: Undo, Redo and every jump.
+    Go {
+        /// The lesson that shall be in force, with all before it.
+        to: NodeId,
+    },
+    /// Give a lesson a name.
+    Name {
+        /// The lesson.
+        node: NodeId,
+        /// Its name; empty for none.
+        name: String,
+    },
+    /// Delete a lesson and all that follow from it.
+    Delete {
+        /// The lesson.
+        node: NodeId,
+    },
     /// Delete every post, rating and lesson of this model, of all types, for ever.
     Forget,
+}
+
+/// Two texts for one prompt, one of them by the taught model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pair {
+    /// The lesson in force.
+    pub node: NodeId,
+    /// What they are about.
+    pub prompt: String,
+    /// In the order in which they are shown.
+    pub texts: [String; 2],
+    /// The first one is the taught model's.
+    pub taught_first: bool,
+}
+
+/// What a person says of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// The taught model's is better.
+    Taught,
+    /// The untaught model's is better.
+    Untaught,
+    /// Neither.
+    Tie,
+}
+
+/// How often each was better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// The taught model.
+    pub taught: u32,
+    /// The untaught one.
+    pub untaught: u32,
+    /// Neither.
+    pub ties: u32,
+}
+
+impl Tally {
+    /// Counts a verdict.
+    #[must_use]
+    pub const fn with(mut self, verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Taught => self.taught += 1,
+            Verdict::Untaught => self.untaught += 1,
+            Verdict::Tie => self.ties += 1,
+        }
+        self
+    }
+
+    /// All verdicts.
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        self.taught + self.untaught + self.ties
+    }
+}
+
+/// What a lesson is taught from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Material {
+    /// Rated candidates for one prompt, or one rated post.
+    Rated(Vec<(PostId, Ratings)>),
+    /// One candidate is the best.
+    Preferred {
+        /// This one.
+        chosen: PostId,
+        /// The others.
+        rejected: Vec<PostId>,
+    },
+    /// A post as the person would have written it.
+    Edited {
+        /// The post that was edited.
+        post: PostId,
+        /// What it says now.
+        text: String,
+    },
 }
 
 /// Where a model comes from.
@@ -187,14 +297,14 @@ pub enum Event {
         /// Whether what happens from now on is kept.
         keeping: Keeping,
     },
-    /// A post has been begun.
+    /// Posts have been begun.
     Begun {
-        /// Its id.
-        post: PostId,
+        /// Their ids, one for each candidate.
+        posts: Vec<PostId>,
         /// The prompt did not fit the model's context; only its end was read.
         prompt_cut: bool,
     },
-    /// The post as far as it is written.
+    /// A post as far as it is written.
     Text {
         /// The post.
         post: PostId,
@@ -203,10 +313,10 @@ pub enum Event {
         /// Its tokens so far.
         tokens: usize,
     },
-    /// A post is finished (or stopped, with the text that it has) and kept.
+    /// The posts are finished (or stopped, with the text that they have) and kept.
     Written {
-        /// The post.
-        post: Post,
+        /// All candidates that have a text.
+        posts: Vec<Post>,
     },
     /// Ratings are kept.
     Rated {
@@ -217,27 +327,63 @@ pub enum Event {
     },
     /// One optimiser step of a lesson is done.
     Stepped {
-        /// The post that is taught from.
-        post: PostId,
         /// The step.
         step: Step,
     },
-    /// A lesson is learned and durable: rating, adapter and optimiser state were written in one transaction.
-    Learned {
-        /// The post with its ratings and its lesson.
-        post: Post,
+    /// The model writes texts that nobody sees, to practise what was taught.
+    Practising {
+        /// How many.
+        texts: usize,
     },
-    /// What the taught model writes now for a post's prompt, seed and settings.
+    /// A lesson is learned and durable: ratings, adapter and optimiser state were written in one transaction.
+    Learned {
+        /// The posts with their ratings, and the person's own version if there is one.
+        posts: Vec<Post>,
+        /// The lesson, in force now.
+        node: Node,
+    },
+    /// What the taught model writes now for a lesson's prompt, seed and settings.
     Compared {
-        /// The post.
-        post: PostId,
+        /// The lesson.
+        node: NodeId,
         /// The text under the same seed, after the lesson.
         after: String,
     },
-    /// The last lesson is taken back.
-    Undone {
-        /// The post that it was taught from, as it is now.
-        post: Post,
+    /// The guard rails have watched a lesson.
+    Watched {
+        /// The lesson.
+        node: NodeId,
+        /// What it broke, if anything; then it is taken back, and this is where one is now.
+        breach: Option<(Breach, NodeId)>,
+    },
+    /// Two texts to be compared.
+    Paired {
+        /// Which is which is not shown.
+        pair: Pair,
+    },
+    /// A verdict is kept.
+    Judged {
+        /// The lesson that was compared.
+        node: NodeId,
+        /// All verdicts on it.
+        tally: Tally,
+    },
+    /// Another lesson is in force.
+    Went {
+        /// The lesson.
+        to: NodeId,
+    },
+    /// A lesson has a name.
+    Named {
+        /// The lesson.
+        node: NodeId,
+        /// Its name.
+        name: String,
+    },
+    /// A lesson and all that followed from it are gone.
+    Deleted {
+        /// The lesson.
+        node: NodeId,
     },
     /// Everything is forgotten.
     Forgotten,
@@ -282,10 +428,8 @@ pub struct ModelInfo {
 pub struct Memory {
     /// All posts, oldest first.
     pub posts: Vec<Post>,
-    /// Lessons in force.
-    pub lessons: u32,
-    /// How many of the last lessons can be taken back.
-    pub undoable: u32,
+    /// All lessons, and which of them are in force.
+    pub timeline: Timeline,
     /// The shape of the adapter, once a lesson has been taught.
     pub lora: Option<Lora>,
 }
@@ -310,6 +454,12 @@ pub struct Post {
     /// What it is. Posts from before there were types are posts.
     #[serde(default)]
     pub content: ContentType,
+    /// The first of the candidates that were written together; itself if it was alone. 0 in posts from before there were any.
+    #[serde(default)]
+    pub group: PostId,
+    /// The post of which this is the person's own version.
+    #[serde(default)]
+    pub edit_of: Option<PostId>,
     /// What was typed.
     pub prompt: String,
     /// What was written.
@@ -326,10 +476,23 @@ pub struct Post {
     pub written_at: f64,
     /// Milliseconds from the request to the end.
     pub millis: f64,
+    /// How strongly what was taught counted when it was written.
+    #[serde(default = "full_strength")]
+    pub strength: f64,
     /// Its ratings so far.
     pub ratings: PartialRatings,
-    /// The lesson that was taught from it, if one is in force.
-    pub lesson: Option<Lesson>,
+}
+
+const fn full_strength() -> f64 {
+    1.0
+}
+
+impl Post {
+    /// The first of its candidates.
+    #[must_use]
+    pub const fn first(&self) -> PostId {
+        if self.group == 0 { self.id } else { self.group }
+    }
 }
 
 /// Why a post ends.
@@ -362,25 +525,91 @@ pub struct Step {
     pub millis: f64,
 }
 
-/// What was taught from one post.
+/// What was taught.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lesson {
-    /// Counts from 1 within the lessons in force.
-    pub number: u32,
-    /// The reward that was taught.
-    pub reward: f64,
-    /// The running mean of the rewards before it.
-    pub baseline: f64,
-    /// What the objective made of the two: the factor on the post's cross-entropy.
-    pub coefficient: f64,
+    /// What it said of each post, in the order of its material: the chosen one or the edit first.
+    pub posts: Vec<Taught>,
+    /// From what kind of judgement.
+    #[serde(default)]
+    pub kind: LessonKind,
     /// The settings.
     pub teaching: Teaching,
     /// Its steps.
     pub steps: Vec<Step>,
+    /// Posts of earlier lessons that were taught along.
+    #[serde(default)]
+    pub replayed: usize,
+    /// Texts of its own that the model practised on, judged by the automatic rater.
+    #[serde(default)]
+    pub practised: usize,
+    /// How well the automatic rater knew the person then: its left-out predictions' rank correlation with their rewards.
+    #[serde(default)]
+    pub rater: Option<f64>,
+    /// When it was learned, in milliseconds since 1970.
+    pub learned_at: f64,
+    /// What the taught model writes for the first post's prompt and seed, once it was tried.
+    pub after: Option<String>,
+    /// The guard rail that it broke; then it was taken back.
+    #[serde(default)]
+    pub breach: Option<Breach>,
+    /// What blind tests say of the model as it was after it.
+    #[serde(default)]
+    pub tally: Tally,
+}
+
+/// What kind of judgement a lesson was taught from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LessonKind {
+    /// Ratings.
+    #[default]
+    Rated,
+    /// One candidate was the best.
+    Preferred,
+    /// The person's own version.
+    Edited,
+}
+
+/// What a lesson said of one post.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Taught {
+    /// The post.
+    pub post: PostId,
+    /// Its reward, if it was rated.
+    pub reward: Option<f64>,
+    /// What that was compared with.
+    pub baseline: f64,
+    /// What the objective made of it: the factor on the post's cross-entropy at the first step.
+    pub coefficient: f64,
     /// Mean log-probability per token of the post before the lesson, in nats.
     pub log_prob_before: f64,
     /// The same after it.
     pub log_prob_after: f64,
-    /// What the taught model writes for the same prompt and seed, once it was tried.
-    pub after: Option<String>,
+}
+
+/// A lesson from these posts, for tests.
+#[cfg(test)]
+#[must_use]
+pub fn test_lesson(posts: &[PostId]) -> Lesson {
+    let taught = |post: &PostId| Taught {
+        post: *post,
+        reward: Some(0.75),
+        baseline: 0.5,
+        coefficient: 0.25,
+        log_prob_before: -3.0,
+        log_prob_after: -2.9,
+    };
+    Lesson {
+        posts: posts.iter().map(taught).collect(),
+        kind: LessonKind::Rated,
+        teaching: Teaching::default(),
+        steps: Vec::new(),
+        replayed: 0,
+        practised: 0,
+        rater: None,
+        learned_at: 0.0,
+        after: None,
+        breach: None,
+        tally: Tally::default(),
+    }
 }

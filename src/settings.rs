@@ -73,6 +73,9 @@ impl Sampling {
     }
 }
 
+/// How strongly what was taught may count: from not at all to half as much again.
+pub const STRENGTH: RangeInclusive<f64> = 0.0..=1.5;
+
 /// Which program the worker runs. Both compute the same to the last bits of an f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Build {
@@ -208,8 +211,15 @@ pub struct Teaching {
     pub steps: usize,
     /// AdamW's learning rate.
     pub learning_rate: f64,
-    /// The weight of the divergence from the untaught model.
+    /// The weight of the divergence from the untaught model, at first: it follows the target.
     pub kl_weight: f64,
+    /// The divergence that the model's own texts shall have at most, in nats a token.
+    pub kl_target: f64,
+    /// Earlier texts that are taught along with each new one.
+    pub replay: usize,
+    /// Texts of its own that the model practises on in each of as many rounds as a lesson has steps, once the automatic rater is
+    /// honest.
+    pub practice: usize,
     /// The adapter's shape. It counts when the first lesson is taught and stays until everything is forgotten.
     pub lora: Lora,
 }
@@ -225,6 +235,9 @@ impl Default for Teaching {
             steps: 4,
             learning_rate: 1e-3,
             kl_weight: 0.1,
+            kl_target: 0.15,
+            replay: 2,
+            practice: 8,
             lora: Lora::default(),
         }
     }
@@ -242,6 +255,9 @@ impl Teaching {
             steps: self.steps.clamp(1, 32),
             learning_rate: bounded(self.learning_rate, 1e-6..=1e-1, fallback.learning_rate),
             kl_weight: bounded(self.kl_weight, 0.0..=10.0, fallback.kl_weight),
+            kl_target: bounded(self.kl_target, 0.001..=10.0, fallback.kl_target),
+            replay: self.replay.min(8),
+            practice: self.practice.min(16),
             lora: Lora {
                 rank: self.lora.rank.clamp(1, 64),
                 alpha: bounded(self.lora.alpha, 0.1..=256.0, fallback.lora.alpha),
@@ -252,7 +268,8 @@ impl Teaching {
 }
 
 /// The value within its bounds; what is not a number becomes the default.
-fn bounded(value: f64, bounds: RangeInclusive<f64>, default: f64) -> f64 {
+#[must_use]
+pub fn bounded(value: f64, bounds: RangeInclusive<f64>, default: f64) -> f64 {
     if value.is_nan() {
         default
     } else {

@@ -19,6 +19,7 @@ mod number;
 mod post;
 mod preferences;
 mod prompt;
+mod proof;
 mod rating;
 mod sampling;
 mod segment;
@@ -27,6 +28,7 @@ mod space;
 mod status;
 mod teach;
 mod teaching;
+mod timeline;
 
 use leptos::prelude::*;
 

@@ -11,9 +11,10 @@ mod tests;
 pub mod words;
 
 use crate::content::ContentType;
-use crate::feedback::{Metric, PartialRatings, Ratings, Stars};
-use crate::protocol::{Command, Keeping, KeptModel, Lesson, ModelInfo, Post, PostId, RequestId, Step};
+use crate::feedback::{Metric, PartialRatings, Stars};
+use crate::protocol::{Command, Keeping, KeptModel, Material, ModelInfo, Pair, Post, PostId, RequestId, Step, Verdict};
 use crate::settings::Lora;
+use crate::timeline::{Node, NodeId, Timeline};
 
 /// What is going on. The page shows it as `data-fledge` on the root element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,8 +82,16 @@ pub enum Work {
     Rate,
     /// Teaching a lesson.
     Teach,
-    /// Taking a lesson back.
-    Undo,
+    /// Going to another lesson, back or forth.
+    Go,
+    /// Writing a pair for the blind test.
+    Pair,
+    /// Keeping a verdict.
+    Judge,
+    /// Naming a lesson.
+    Name,
+    /// Deleting a lesson.
+    Delete,
     /// Forgetting everything.
     Forget,
 }
@@ -94,6 +103,10 @@ pub enum Place {
     Desk,
     /// Beside the ratings.
     Lesson,
+    /// Beside the lessons.
+    Timeline,
+    /// In the blind test.
+    Proof,
     /// Beside the models, in the settings.
     Models,
     /// Beside "Forget everything", in the settings.
@@ -110,7 +123,11 @@ impl Work {
             Command::Stop => Self::Stop,
             Command::Rate { .. } => Self::Rate,
             Command::Teach { .. } => Self::Teach,
-            Command::Undo => Self::Undo,
+            Command::Pair { .. } => Self::Pair,
+            Command::Judge { .. } => Self::Judge,
+            Command::Go { .. } => Self::Go,
+            Command::Name { .. } => Self::Name,
+            Command::Delete { .. } => Self::Delete,
             Command::Forget => Self::Forget,
         }
     }
@@ -118,7 +135,9 @@ impl Work {
     const fn place(self) -> Place {
         match self {
             Self::Open | Self::Choose | Self::Write | Self::Stop => Place::Desk,
-            Self::Rate | Self::Teach | Self::Undo => Place::Lesson,
+            Self::Rate | Self::Teach | Self::Go => Place::Lesson,
+            Self::Name | Self::Delete => Place::Timeline,
+            Self::Pair | Self::Judge => Place::Proof,
             Self::Discard => Place::Models,
             Self::Forget => Place::Settings,
         }
@@ -134,19 +153,35 @@ pub struct Problem {
     pub text: String,
 }
 
-/// A post while it is being written.
+/// What is being written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
-    /// Its id; 0 until the worker has begun.
-    pub post: PostId,
     /// What was typed.
     pub prompt: String,
+    /// The candidates; none until the worker has begun.
+    pub texts: Vec<DraftText>,
+    /// The prompt did not fit.
+    pub prompt_cut: bool,
+}
+
+/// A candidate that is being written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DraftText {
+    /// Its id.
+    pub post: PostId,
     /// The text so far.
     pub text: String,
     /// The tokens so far.
     pub tokens: usize,
-    /// The prompt did not fit.
-    pub prompt_cut: bool,
+}
+
+/// What lies on the sheet, one candidate: finished, or not yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sheet {
+    /// Its id; 0 before there is one.
+    pub post: PostId,
+    /// Its text so far.
+    pub text: String,
 }
 
 /// All that the screen shows.
@@ -170,18 +205,22 @@ pub struct ViewState {
     pub keeping: Option<Keeping>,
     /// All finished posts, oldest first.
     pub posts: Vec<Post>,
-    /// The post that is being written.
+    /// What is being written.
     pub draft: Option<Draft>,
+    /// The candidate that the person looks at; the first one, unless they chose another.
+    pub chosen: Option<PostId>,
     /// The steps of the lesson that is being taught.
     pub steps: Vec<Step>,
-    /// The post that is being taught from.
-    pub teaching_post: Option<PostId>,
-    /// The taught post that is being written again for comparison.
-    pub comparing: Option<PostId>,
-    /// Lessons in force.
-    pub lessons: u32,
-    /// How many of them can be taken back.
-    pub undoable: u32,
+    /// So many texts to practise on are being written.
+    pub practising: Option<usize>,
+    /// The lesson whose post is being written again for comparison.
+    pub comparing: Option<NodeId>,
+    /// The lesson whose consequences are being looked at.
+    pub watching: Option<NodeId>,
+    /// The two texts of the blind test.
+    pub pair: Option<Pair>,
+    /// All lessons, and which of them are in force.
+    pub timeline: Timeline,
     /// The adapter's shape, once there is one.
     pub lora: Option<Lora>,
     /// What went wrong last; cleared by the next thing that the person does.
@@ -218,36 +257,93 @@ impl ViewState {
         Some(&problem.text)
     }
 
-    /// The newest finished post.
-    #[must_use]
-    pub fn newest(&self) -> Option<&Post> {
-        self.posts.last()
-    }
-
-    /// The post whose lesson was taught last, among those in force.
-    #[must_use]
-    pub fn last_lesson(&self) -> Option<(&Post, &Lesson)> {
+    /// The candidates that were written last, in their order.
+    pub fn candidates(&self) -> impl Iterator<Item = &Post> + Clone {
+        let written = |post: &&Post| post.edit_of.is_none();
+        let group = self.posts.iter().rev().find(written).map(Post::first);
         self.posts
             .iter()
-            .filter_map(|post| Some((post, post.lesson.as_ref()?)))
-            .max_by_key(|(_, lesson)| lesson.number)
+            .filter(move |post| post.edit_of.is_none() && Some(post.first()) == group)
     }
 
-    /// The newest post, if it can be rated now.
+    /// The post that the person looks at: the newest, or one of the candidates that were written last.
+    #[must_use]
+    pub fn current(&self) -> Option<&Post> {
+        let chosen = self.candidates().find(|post| Some(post.id) == self.chosen);
+        chosen.or_else(|| self.candidates().next())
+    }
+
+    /// What lies on the sheet: one entry a candidate, at least one.
+    #[must_use]
+    pub fn sheets(&self) -> Vec<Sheet> {
+        let sheets: Vec<Sheet> = match &self.draft {
+            Some(draft) => {
+                let texts = draft.texts.iter();
+                texts
+                    .map(|DraftText { post, text, .. }| Sheet {
+                        post: *post,
+                        text: text.clone(),
+                    })
+                    .collect()
+            }
+            None => self
+                .candidates()
+                .map(|post| Sheet {
+                    post: post.id,
+                    text: post.text.clone(),
+                })
+                .collect(),
+        };
+        if sheets.is_empty() {
+            vec![Sheet::default()]
+        } else {
+            sheets
+        }
+    }
+
+    /// The lesson in force.
+    #[must_use]
+    pub fn last_lesson(&self) -> Option<&Node> {
+        self.timeline.node(self.timeline.at())
+    }
+
+    /// Whether a lesson in force was taught from the candidates that were written last.
+    #[must_use]
+    pub fn is_taught(&self) -> bool {
+        self.candidates().any(|post| self.timeline.lesson_of(post.id).is_some())
+    }
+
+    /// The post that the person looks at, if it can be rated now.
     #[must_use]
     pub fn rateable(&self) -> Option<&Post> {
-        let idle = self.phase == Phase::Ready && !self.waits_for(Work::Undo) && !self.waits_for(Work::Choose);
-        self.newest().filter(|post| idle && post.lesson.is_none())
+        self.current().filter(|_| self.is_idle() && !self.is_taught())
     }
 
-    /// The newest post's id and ratings, if it can be taught from now.
+    /// What the ratings of the candidates amount to, if they can be taught now.
     #[must_use]
-    pub fn teachable(&self) -> Option<(PostId, Ratings)> {
-        let post = self.rateable()?;
-        Some((post.id, post.ratings.complete()?))
+    pub fn teachable(&self) -> Option<Material> {
+        self.rateable()?;
+        let rated = self
+            .candidates()
+            .filter_map(|post| Some((post.id, post.ratings.complete()?)));
+        let rated: Vec<_> = rated.collect();
+        (!rated.is_empty()).then_some(Material::Rated(rated))
     }
 
-    /// The command that keeps another rating of the newest post, if it can be rated now.
+    /// What it means that one candidate is the best, if that can be taught now.
+    #[must_use]
+    pub fn preference(&self, chosen: PostId) -> Option<Material> {
+        self.rateable()?;
+        let rejected: Vec<PostId> = self
+            .candidates()
+            .map(|post| post.id)
+            .filter(|id| *id != chosen)
+            .collect();
+        let is_there = self.candidates().any(|post| post.id == chosen);
+        (is_there && !rejected.is_empty()).then_some(Material::Preferred { chosen, rejected })
+    }
+
+    /// The command that keeps another rating of the post that the person looks at, if it can be rated now.
     #[must_use]
     pub fn rating(&self, metric: Metric, stars: Stars) -> Option<Command> {
         let post = self.rateable()?;
@@ -256,10 +352,40 @@ impl ViewState {
         Some(Command::Rate { post: post.id, ratings })
     }
 
-    /// Whether a lesson can be taken back now.
+    /// The command that says which text of the pair is better: the first, the second, or (`None`) neither.
     #[must_use]
-    pub fn can_undo(&self) -> bool {
-        self.phase == Phase::Ready && self.undoable > 0 && !self.waits_for(Work::Undo) && !self.waits_for(Work::Choose)
+    pub fn judging(&self, better: Option<usize>) -> Option<Command> {
+        let pair = self.pair.as_ref()?;
+        let verdict = match better {
+            None => Verdict::Tie,
+            Some(place) if (place == 0) == pair.taught_first => Verdict::Taught,
+            Some(_) => Verdict::Untaught,
+        };
+        Some(Command::Judge {
+            node: pair.node,
+            verdict,
+        })
+    }
+
+    /// Where Undo leads, if it can be done now.
+    #[must_use]
+    pub fn undo(&self) -> Option<NodeId> {
+        self.timeline.before().filter(|_| self.is_idle())
+    }
+
+    /// Where Redo leads, if it can be done now.
+    #[must_use]
+    pub fn redo(&self) -> Option<NodeId> {
+        self.timeline.after().filter(|_| self.is_idle())
+    }
+
+    /// Whether a lesson can be gone to or changed now.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let waits = [Work::Go, Work::Delete, Work::Choose]
+            .into_iter()
+            .any(|work| self.waits_for(work));
+        self.phase == Phase::Ready && !waits
     }
 
     /// The key of the open model on this device, if it is kept there.
@@ -292,10 +418,10 @@ impl ViewState {
     pub fn next_action(&self) -> NextAction {
         match self.phase {
             Phase::Loading | Phase::Writing | Phase::Teaching | Phase::Error => NextAction::Wait,
-            Phase::Ready => match self.newest() {
+            Phase::Ready => match self.current() {
                 None => NextAction::Write,
-                Some(post) if post.lesson.is_some() => NextAction::Write,
-                Some(post) if post.ratings.complete().is_some() => NextAction::Teach,
+                Some(_) if self.is_taught() => NextAction::Write,
+                Some(_) if self.teachable().is_some() => NextAction::Teach,
                 Some(_) => NextAction::Rate,
             },
         }

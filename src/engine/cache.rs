@@ -108,6 +108,16 @@ impl Cache {
         fork
     }
 
+    /// Lets only these sequences go on; `rows` counts up.
+    pub fn keep(&mut self, rows: &[usize]) {
+        let batch = self.batch;
+        match &mut self.layers {
+            Layers::F32(layers) => layers.iter_mut().for_each(|layer| layer.keep(batch, rows)),
+            Layers::Half(layers) => layers.iter_mut().for_each(|layer| layer.keep(batch, rows)),
+        }
+        self.batch = rows.len();
+    }
+
     /// Sequences.
     #[must_use]
     pub const fn batch(&self) -> usize {
@@ -178,6 +188,16 @@ impl<T: Kept> Layer<T> {
     fn repeat(&mut self, times: usize) {
         self.keys = self.keys.repeat(times);
         self.values = self.values.repeat(times);
+    }
+
+    fn keep(&mut self, batch: usize, rows: &[usize]) {
+        for kept in [&mut self.keys, &mut self.values] {
+            let each = kept.len() / batch;
+            for (to, from) in rows.iter().enumerate() {
+                kept.copy_within(from * each..(from + 1) * each, to * each);
+            }
+            kept.truncate(rows.len() * each);
+        }
     }
 
     /// `[b, t, 3n]` → `[b, n_head, t, head_dim]`

@@ -148,6 +148,14 @@ impl Adapter {
         Self { lora: self.lora, pairs }
     }
 
+    /// The same adapter, counting `strength` times: 0 is the base, 1 is as taught. The tensors are shared.
+    #[must_use]
+    pub fn at(&self, strength: f64) -> Self {
+        let mut scaled = self.clone();
+        scaled.lora.alpha *= strength;
+        scaled
+    }
+
     /// Its shape.
     #[must_use]
     pub const fn lora(&self) -> &Lora {

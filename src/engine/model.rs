@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::weights::{self, Fingerprint, WeightFile, Weights};
-use super::{Config, Error, Gpt2, Tokenizer};
+use super::{Completion, Config, Error, Gpt2, Tokenizer};
 use crate::content::ContentType;
 use crate::settings::{MOST_MEMORY, Precision};
 
@@ -224,5 +224,14 @@ impl Model {
         let start = self.tokenizer.encode(before.trim_end())?.len().min(ids.len());
         ids.drain(start..(start + excess).min(ids.len()));
         Ok(Prompt { ids, cut: excess > 0 })
+    }
+
+    /// A person's own text as the tokens of a completion, the end included: with a space before it where the model wrote one.
+    pub fn encode_completion(&self, text: &str, like: &Completion) -> Result<Vec<u32>, Error> {
+        let written = self.tokenizer.decode(&like.ids)?;
+        let space = if written.starts_with(' ') { " " } else { "" };
+        let mut ids = self.tokenizer.encode(&format!("{space}{text}"))?;
+        ids.extend(self.tokenizer.end_of_text());
+        Ok(ids)
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::Var;
 use candle_nn::{Optimizer, ParamsAdamW};
 
-use super::objective::Baseline;
+use super::objective::{Baseline, Leash};
 use super::optimizer::AdamW;
 use super::{Error, Snapshot};
 use crate::engine::lora::Pair;
@@ -18,6 +18,7 @@ pub struct Learner {
     adapter: Adapter,
     optimizer: AdamW,
     baseline: Baseline,
+    leash: Leash,
 }
 
 impl Learner {
@@ -55,6 +56,7 @@ impl Learner {
             trainable,
             optimizer: AdamW::new(vars, params)?,
             baseline: Baseline::default(),
+            leash: Leash::default(),
         })
     }
 
@@ -69,13 +71,13 @@ impl Learner {
 
     /// All of it as bytes.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
-        Snapshot::take(&self.adapter, &self.optimizer, &self.baseline)
+        Snapshot::take(&self.adapter, &self.optimizer, self.baseline, self.leash)
     }
 
     /// Goes back to a snapshot of this learner, bit for bit.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         let names: Vec<String> = self.adapter.tensors().map(|(name, _)| name).collect();
-        self.baseline = snapshot.put_back(&names, &mut self.optimizer)?;
+        (self.baseline, self.leash) = snapshot.put_back(&names, &mut self.optimizer)?;
         Ok(())
     }
 
@@ -99,6 +101,16 @@ impl Learner {
 
     pub(super) const fn baseline_mut(&mut self) -> &mut Baseline {
         &mut self.baseline
+    }
+
+    /// How strongly it is held to the untaught model.
+    #[must_use]
+    pub const fn leash(&self) -> &Leash {
+        &self.leash
+    }
+
+    pub(super) const fn leash_mut(&mut self) -> &mut Leash {
+        &mut self.leash
     }
 
     /// The adapter through which gradients flow.

@@ -1,19 +1,42 @@
-//! One lesson: a few optimiser steps on one rated post, pulled one at a time.
+//! One lesson: a few optimiser steps on what a person said of some texts, pulled one at a time.
 
-use std::sync::Arc;
-
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use candle_nn::Optimizer;
 
-use super::loss::{self, Evaluation, Reference};
-use super::objective::coefficient;
+use super::batch::Batch;
+use super::loss::{Evaluation, Reading, Reference};
+use super::objective::{coefficient, damped, leave_one_out, standardised, unlearned};
+use super::replay::Past;
 use super::{Error, Learner};
-use crate::engine::{Adapter, Completion, Model};
+use crate::engine::{Completion, Model};
 use crate::feedback::Reward;
 use crate::settings::Teaching;
 
 /// The gradient's L2 norm is clipped to this.
 const CLIP: f64 = 1.0;
+
+/// What a person said.
+#[derive(Clone, Debug)]
+pub enum Material<'a> {
+    /// How good some texts for one prompt are. The settings say by which objective they are taught.
+    Rated(Vec<(&'a Completion, Reward)>),
+    /// How good the automatic rater finds some texts for one prompt. The person's running mean does not hear of it.
+    Judged(Vec<(&'a Completion, Reward)>),
+    /// Of some texts for one prompt one is the best.
+    Preferred {
+        /// This one …
+        chosen: &'a Completion,
+        /// … over these.
+        rejected: Vec<&'a Completion>,
+    },
+    /// The text as the person would have written it.
+    Demonstrated {
+        /// Theirs.
+        edit: &'a Completion,
+        /// What it replaces.
+        replaced: &'a Completion,
+    },
+}
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,62 +49,128 @@ pub struct StepReport {
     pub kl: f64,
 }
 
-/// What a whole lesson did.
+/// What a lesson did to one of its texts.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LessonOutcome {
-    /// The running mean of rewards that this one was compared with.
+pub struct TextOutcome {
+    /// What its reward was compared with.
     pub baseline: f64,
-    /// The factor on the cross-entropy at the first step.
+    /// The factor on its cross-entropy at the first step.
     pub coefficient: f64,
-    /// Mean log-probability per token of the post before the lesson, in nats.
+    /// Its mean log-probability per token before the lesson, in nats.
     pub log_prob_before: f64,
     /// The same after it.
     pub log_prob_after: f64,
 }
 
+/// What a whole lesson did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LessonOutcome {
+    /// The texts of the material, in its order.
+    pub texts: Vec<TextOutcome>,
+    /// Texts of earlier lessons that were taught along.
+    pub replayed: usize,
+    /// Mean KL from the untaught model per token of all texts after the lesson, in nats.
+    pub kl: f64,
+}
+
+/// What a text is there for.
+#[derive(Clone, Copy)]
+enum Role {
+    /// By the person.
+    Rated {
+        reward: Reward,
+        baseline: f64,
+    },
+    /// By the automatic rater.
+    Judged {
+        advantage: f64,
+    },
+    /// Better than so many texts after it.
+    Chosen {
+        over: usize,
+    },
+    /// Worse than the first text, one of so many.
+    Rejected {
+        of: usize,
+    },
+    Demonstrated,
+}
+
+/// A text of the lesson.
+struct Text {
+    role: Role,
+    /// Mean log-probability per token when it was written, in nats.
+    log_prob_written: f64,
+    /// Under the untaught model.
+    log_prob_untaught: f64,
+    log_prob_before: f64,
+    coefficient: f64,
+}
+
 /// A lesson in progress. To stop it, drop it and restore the learner's snapshot from before [`Lesson::begin`].
 pub struct Lesson {
-    post: TeachingPost,
-    /// The untaught model at the post's positions.
-    reference: Reference,
-    reward: Reward,
+    batch: Batch,
+    /// The untaught model at each text's positions.
+    references: Vec<Reference>,
+    /// Those of the material first, then those that are replayed.
+    texts: Vec<Text>,
+    /// How many the material has.
+    new: usize,
     teaching: Teaching,
-    baseline: f64,
-    coefficient: f64,
-    log_prob_written: f64,
-    log_prob_before: f64,
+    kl_weight: f64,
     steps_done: usize,
 }
 
 impl Lesson {
-    /// Prepares a lesson: evaluates the post under the untaught model and under the learner's.
+    /// Prepares a lesson: evaluates all texts under the untaught model and under the learner's.
     pub fn begin(
         learner: &Learner,
         model: &Model,
-        completion: &Completion,
-        reward: Reward,
+        material: &Material,
+        replayed: &[Past],
         teaching: &Teaching,
     ) -> Result<Self, Error> {
-        let post = TeachingPost::new(completion, model.config().n_positions)?;
-        let reference = Reference::new(&post.hidden(model, None)?)?;
-        let log_prob_before = post.log_prob(model, learner.adapter())?;
-        let log_prob_written = match completion.log_probs.len() {
-            0 => log_prob_before,
-            n => completion.log_probs.iter().map(|p| f64::from(*p)).sum::<f64>() / n as f64,
-        };
-        let baseline = learner.baseline().mean();
-        let ratio = (log_prob_before - log_prob_written).exp();
-        Ok(Self {
-            post,
-            reference,
-            reward,
+        let usual = learner.baseline().mean();
+        let mut cast = roles(material, usual);
+        let new = cast.len();
+        cast.extend(replayed.iter().map(|past| {
+            let role = Role::Rated {
+                reward: past.reward,
+                baseline: usual,
+            };
+            (past.completion, role)
+        }));
+        let batch = Batch::new(
+            cast.iter().map(|(completion, _)| *completion),
+            model.config().n_positions,
+        )?;
+        let (references, untaught) = batch.references(model)?;
+        let before = batch.read(model, Some(learner.adapter()), &references)?;
+        let texts = cast.iter().zip(untaught.iter().zip(&before));
+        let texts = texts.map(|((completion, role), (untaught, before))| Text {
+            role: *role,
+            log_prob_written: match completion.log_probs.len() {
+                0 => before.log_prob,
+                n => completion.log_probs.iter().map(|p| f64::from(*p)).sum::<f64>() / n as f64,
+            },
+            log_prob_untaught: untaught.log_prob,
+            log_prob_before: before.log_prob,
+            coefficient: 0.0,
+        });
+        let mut lesson = Self {
+            texts: texts.collect(),
+            batch,
+            references,
+            new,
             teaching: *teaching,
-            baseline,
-            coefficient: coefficient(teaching.objective, reward, baseline, ratio),
-            log_prob_written,
-            log_prob_before,
+            kl_weight: learner.leash().weight(teaching.kl_weight),
             steps_done: 0,
-        })
+        };
+        let log_probs: Vec<f64> = before.iter().map(|reading| reading.log_prob).collect();
+        for (at, c) in lesson.coefficients(&log_probs).into_iter().enumerate() {
+            lesson.texts[at].coefficient = c;
+        }
+        Ok(lesson)
     }
 
     /// Whether all steps are done.
@@ -90,25 +179,43 @@ impl Lesson {
         self.steps_done >= self.teaching.steps
     }
 
-    /// One optimiser step on `c · CE + β · KL`.
+    /// The factor on each text's cross-entropy, when the texts have these mean log-probabilities.
+    fn coefficients(&self, log_probs: &[f64]) -> Vec<f64> {
+        let gain = |at: usize| log_probs[at] - self.texts[at].log_prob_untaught;
+        let texts = self.texts.iter().enumerate();
+        texts
+            .map(|(at, text)| match text.role {
+                Role::Judged { advantage } => damped(advantage, (log_probs[at] - text.log_prob_written).exp()),
+                Role::Rated { reward, baseline } => {
+                    let ratio = (log_probs[at] - text.log_prob_written).exp();
+                    coefficient(self.teaching.objective, reward, baseline, ratio)
+                }
+                Role::Chosen { over } => {
+                    (1..=over)
+                        .map(|other| unlearned(gain(at), gain(at + other)))
+                        .sum::<f64>()
+                        / over as f64
+                }
+                Role::Rejected { of } => -unlearned(gain(0), gain(at)) / of as f64,
+                Role::Demonstrated => 1.0,
+            })
+            .collect()
+    }
+
+    /// One optimiser step on the mean of `c · CE + β · KL` over the texts.
     ///
     /// # Errors
     /// [`Error::NotFinite`] before anything is changed, if the loss or its gradient is not a number.
     pub fn step(&mut self, learner: &mut Learner, model: &Model) -> Result<StepReport, Error> {
-        let hidden = self.post.hidden(model, Some(learner.trainable()))?; // [m, n]
-        let evaluation = self.post.evaluate(model, &hidden, Some(&self.reference))?;
-        let kl = evaluation.kl;
-        let ratio = (evaluation.log_prob - self.log_prob_written).exp();
-        let c = coefficient(self.teaching.objective, self.reward, self.baseline, ratio);
-        let loss = evaluation.loss(&hidden, c, self.teaching.kl_weight)?;
-        let report = |gradient_norm| -> Result<StepReport, Error> {
-            Ok(StepReport {
-                loss: f64::from(loss.to_scalar::<f32>()?),
-                gradient_norm,
-                kl,
-            })
-        };
-        if !report(0.0)?.loss.is_finite() {
+        let hidden = self.batch.hidden(model, Some(learner.trainable()))?; // [m, n] each
+        let evaluations = self.batch.evaluate(model, &hidden, &self.references)?;
+        let log_probs: Vec<f64> = evaluations.iter().map(|evaluation| evaluation.log_prob).collect();
+        let share = 1.0 / self.texts.len() as f64;
+        let kl = share * evaluations.iter().map(|evaluation| evaluation.kl).sum::<f64>();
+        let coefficients = self.coefficients(&log_probs);
+        let loss = self.loss(evaluations, &hidden, &coefficients)?;
+        let value = f64::from(loss.to_scalar::<f32>()?);
+        if !value.is_finite() {
             return Err(Error::NotFinite("loss"));
         }
         let grads = loss.backward()?;
@@ -120,64 +227,82 @@ impl Lesson {
         optimizer.set_learning_rate(self.teaching.learning_rate);
         optimizer.scaled_step(&grads, if norm > CLIP { CLIP / norm } else { 1.0 })?;
         self.steps_done += 1;
-        report(norm)
+        Ok(StepReport {
+            loss: value,
+            gradient_norm: norm,
+            kl,
+        })
     }
 
-    /// Ends the lesson: the reward joins the running baseline, the post is evaluated once more.
+    fn loss(&self, evaluations: Vec<Evaluation>, hidden: &[Tensor], coefficients: &[f64]) -> Result<Tensor, Error> {
+        let share = 1.0 / self.texts.len() as f64;
+        let texts = evaluations.into_iter().zip(hidden).zip(coefficients);
+        let losses = texts
+            .map(|((evaluation, hidden), c)| evaluation.loss(hidden, share * c, share * self.kl_weight))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Tensor::stack(&losses, 0)?.sum_all()?)
+    }
+
+    /// Ends the lesson: its rewards join the running baseline, its texts are evaluated once more.
     pub fn finish(self, learner: &mut Learner, model: &Model) -> Result<LessonOutcome, Error> {
-        learner.baseline_mut().add(self.reward);
+        let after = self.batch.read(model, Some(learner.adapter()), &self.references)?;
+        let kl = after.iter().map(|reading| reading.kl).sum::<f64>() / after.len() as f64;
+        let usual = learner.baseline().mean();
+        let texts = self.texts[..self.new].iter().zip(&after);
+        let outcome = |(text, after): (&Text, &Reading)| {
+            let baseline = match text.role {
+                Role::Rated { reward, baseline } => {
+                    learner.baseline_mut().add(reward);
+                    baseline
+                }
+                Role::Judged { .. } | Role::Chosen { .. } | Role::Rejected { .. } | Role::Demonstrated => usual,
+            };
+            TextOutcome {
+                baseline,
+                coefficient: text.coefficient,
+                log_prob_before: text.log_prob_before,
+                log_prob_after: after.log_prob,
+            }
+        };
         Ok(LessonOutcome {
-            baseline: self.baseline,
-            coefficient: self.coefficient,
-            log_prob_before: self.log_prob_before,
-            log_prob_after: self.post.log_prob(model, learner.adapter())?,
+            texts: texts.map(outcome).collect(),
+            replayed: self.texts.len() - self.new,
+            kl,
         })
     }
 }
 
-/// A post laid out for teaching: its tokens are predicted from prompt and post, the prompt's own are not.
-pub struct TeachingPost {
-    /// Prompt and post without the last token, `[1, t]`.
-    inputs: Tensor,
-    /// The post's tokens, `m` of them.
-    targets: Arc<[u32]>,
-    /// Position in `inputs` that predicts the first of them.
-    start: usize,
+/// Who plays what. An edit is a demonstration, and preferred over what it replaces.
+fn roles<'a>(material: &Material<'a>, usual: f64) -> Vec<(&'a Completion, Role)> {
+    match material {
+        Material::Rated(texts) => {
+            let baselines = leave_one_out(&rewards(texts), usual);
+            let rated = texts.iter().zip(baselines);
+            let role = |reward, baseline| Role::Rated { reward, baseline };
+            rated
+                .map(|((text, reward), baseline)| (*text, role(*reward, baseline)))
+                .collect()
+        }
+        Material::Judged(texts) => {
+            let judged = texts.iter().zip(standardised(&rewards(texts)));
+            judged
+                .map(|((text, _), advantage)| (*text, Role::Judged { advantage }))
+                .collect()
+        }
+        Material::Preferred { chosen, rejected } => {
+            let of = rejected.len();
+            let rejected = rejected.iter().map(|text| (*text, Role::Rejected { of }));
+            [(*chosen, Role::Chosen { over: of })]
+                .into_iter()
+                .chain(rejected)
+                .collect()
+        }
+        Material::Demonstrated { edit, replaced } => {
+            vec![(*edit, Role::Demonstrated), (*replaced, Role::Rejected { of: 1 })]
+        }
+    }
 }
 
-impl TeachingPost {
-    /// Lays a completion out.
-    pub fn new(completion: &Completion, n_positions: usize) -> Result<Self, Error> {
-        let Completion { prompt_ids, ids, .. } = completion;
-        if ids.is_empty() || prompt_ids.is_empty() {
-            return Err(Error::EmptyPost);
-        }
-        let all = [prompt_ids.as_slice(), ids].concat();
-        let inputs = &all[..all.len() - 1];
-        if inputs.len() > n_positions {
-            return Err(Error::TooLong(n_positions));
-        }
-        Ok(Self {
-            inputs: Tensor::new(inputs, &Device::Cpu)?.unsqueeze(0)?,
-            targets: ids.as_slice().into(),
-            start: prompt_ids.len() - 1,
-        })
-    }
-
-    /// Hidden states at each position that predicts a token of the post, `[m, n]`.
-    pub fn hidden(&self, model: &Model, adapter: Option<&Adapter>) -> Result<Tensor, Error> {
-        let hidden = model.gpt2().hidden(&self.inputs, adapter)?; // [1, t, n]
-        Ok(hidden.squeeze(0)?.narrow(0, self.start, self.targets.len())?)
-    }
-
-    /// What they say of the post.
-    pub fn evaluate(&self, model: &Model, hidden: &Tensor, reference: Option<&Reference>) -> Result<Evaluation, Error> {
-        Ok(Evaluation::new(model.gpt2().head(), hidden, &self.targets, reference)?)
-    }
-
-    /// Mean log-probability per token of the post, in nats.
-    fn log_prob(&self, model: &Model, adapter: &Adapter) -> Result<f64, Error> {
-        let hidden = self.hidden(model, Some(adapter))?;
-        Ok(loss::log_prob(model.gpt2().head(), &hidden, &self.targets)?)
-    }
+fn rewards(texts: &[(&Completion, Reward)]) -> Vec<Reward> {
+    texts.iter().map(|(_, reward)| *reward).collect()
 }

@@ -114,22 +114,50 @@ impl Evaluation {
     }
 }
 
-/// The mean of `log π(y)` alone, in nats.
+/// What a policy says of a text, without gradients: means per token, in nats.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// Of `log π(y)`.
+    pub log_prob: f64,
+    /// Of the distribution's entropy.
+    pub entropy: f64,
+    /// Of the divergence from the reference; zero without one.
+    pub kl: f64,
+}
+
+/// Reads hidden states `[m, n]` for `m` tokens.
 ///
 /// # Errors
 /// As [`Evaluation::new`].
-pub fn log_prob(head: &FrozenLinear, hidden: &Tensor, targets: &[u32]) -> Result<f64> {
+pub fn read(head: &FrozenLinear, hidden: &Tensor, targets: &[u32], reference: Option<&Reference>) -> Result<Reading> {
     let (m, n) = checked(head, hidden, targets)?;
-    let (mut sum, mut policy) = (0.0, Vec::new());
+    let v = head.outputs();
+    let mut sum = Reading::default();
+    let (mut policy, mut untaught) = (Vec::new(), Vec::new());
     with_f32(hidden, |hidden| {
         for rows in chunks(m) {
-            log_probs(head, &hidden[rows.start * n..rows.end * n], &mut policy)?;
-            sum += chosen(&policy, head.outputs(), &targets[rows]);
+            let span = rows.start * n..rows.end * n;
+            log_probs(head, &hidden[span.clone()], &mut policy)?;
+            sum.log_prob += chosen(&policy, v, &targets[rows]);
+            let each = |row: &[f32]| row.iter().map(|p| f64::from(-float::exp(*p) * p)).sum::<f64>();
+            sum.entropy += policy.chunks_exact(v).map(each).sum::<f64>();
+            if let Some(Reference(reference)) = reference {
+                log_probs(head, &reference[span], &mut untaught)?;
+                let rows = policy.chunks_exact(v).zip(untaught.chunks_exact(v));
+                sum.kl += rows
+                    .map(|(row, other)| f64::from(divergence_of(row, other)))
+                    .sum::<f64>();
+            }
         }
         Ok(())
     })
     .flatten()?;
-    Ok(sum / m as f64)
+    let mean = |sum: f64| sum / m as f64;
+    Ok(Reading {
+        log_prob: mean(sum.log_prob),
+        entropy: mean(sum.entropy),
+        kl: mean(sum.kl),
+    })
 }
 
 /// `(m, n)`

@@ -1,19 +1,27 @@
 //! Learning from ratings: a [`Learner`] is all that teaching changes, a [`Lesson`] is one change in progress.
 //!
-//! The objective's formula is in [`objective`], one optimiser step in [`lesson`], what is kept between lessons in
-//! [`snapshot`]. Nothing here knows of a browser or a clock: the caller asks for one step at a time.
+//! A whole lesson is a [`Course`]: what the person said, with what is [`replay`]ed, and practice. The objective's formula is in
+//! [`objective`], one optimiser step in [`lesson`], what is kept between lessons in [`snapshot`]; the automatic [`rater`] judges
+//! by [`features`], a [`trial`] shows how the model writes. Nothing here knows of a browser or a clock: the caller asks for one step at a time.
 
+pub mod batch;
+pub mod course;
+pub mod features;
 pub mod learner;
 pub mod lesson;
 pub mod loss;
 pub mod objective;
 pub mod optimizer;
+pub mod rater;
+pub mod replay;
 pub mod snapshot;
+pub mod trial;
 
 use thiserror::Error;
 
+pub use course::{Course, Practice, Progress};
 pub use learner::Learner;
-pub use lesson::{Lesson, LessonOutcome, StepReport};
+pub use lesson::{Lesson, LessonOutcome, Material, StepReport};
 pub use snapshot::Snapshot;
 
 /// Why a lesson can't be taught, or what was learned can't be read.
@@ -31,6 +39,9 @@ pub enum Error {
     /// Kept bytes that are no snapshot, or belong to another model.
     #[error("what was learned can't be read: {0}")]
     Snapshot(String),
+    /// The model could not write.
+    #[error("{0}")]
+    Writing(#[from] crate::engine::Error),
     /// A tensor operation failed.
     #[error("a computation failed: {0}")]
     Compute(#[from] candle_core::Error),

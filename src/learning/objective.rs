@@ -1,18 +1,27 @@
-//! From a reward to the factor on a post's cross-entropy, and the running mean that rewards are compared with.
+//! What a lesson minimises: from what a person said of some texts to the factor on each text's cross-entropy.
 //!
-//! Every objective minimises `c · CE + β · KL`, where `CE` is the mean of `−log π(token)` over the post's tokens (the
-//! end-of-text included, the prompt not), and `KL` is the mean over the same positions of `KL(π ‖ π₀)`, `π₀` being the model
-//! without its adapter. They differ in `c`:
+//! Every objective minimises the mean over the lesson's texts of `c · CE + β · KL`, where `CE` is the mean of `−log π(token)`
+//! over the text's tokens (the end-of-text included, the prompt not), and `KL` is the mean over the same positions of
+//! `KL(π ‖ π₀)`, `π₀` being the model without its adapter. They differ in `c`, which is computed anew before each step:
 //!
 //! | objective | c |
 //! |---|---|
 //! | reward-weighted (original) | `reward` |
 //! | advantage | `A` if `A ≥ 0`, else `A/2 · min(1, π/μ)`, with `A = clip(reward − baseline, −1, 1)` |
+//! | preference | `σ(−z)` for the chosen text, `−σ(−z)` for the rejected one, with `z = s · (Δ(chosen) − Δ(rejected))` and `Δ = mean(log π − log π₀)`; of several rejected ones, the mean |
+//! | demonstration | `1` for the text that the person wrote; the text that it replaces counts as rejected |
 //!
-//! A likelihood that is minimised has no floor, so a negative `c` is damped twice: by half, and by how much less likely the
-//! post has already become since it was written (`π/μ`, per token: the ratio of the geometric means). This is the truncated
-//! importance weight on negatives of TOPR (Le Roux et al. 2025, arXiv 2503.14286). The baseline is REINFORCE's (Williams
-//! 1992), here the running mean of the person's own rewards.
+//! *Advantage*: a likelihood that is minimised has no floor, so a negative `c` is damped twice: by half, and by how much less
+//! likely the post has already become since it was written (`π/μ`, per token: the ratio of the geometric means). This is the
+//! truncated importance weight on negatives of TOPR (Le Roux et al. 2025, arXiv 2503.14286). The baseline is REINFORCE's
+//! (Williams 1992): of several candidates for one prompt, the mean of the others' rewards (Kool et al. 2019, "Buy 4 REINFORCE
+//! Samples, Get a Baseline for Free!"); of a single text, the running mean of the person's rewards.
+//!
+//! What the model practises on is taught by its *advantage* too, in standard deviations ([`standardised`]).
+//!
+//! *Preference* is DPO (Rafailov et al. 2023, arXiv 2305.18290), `−log σ(z) / s`, with the log-ratios per token, so that long
+//! texts do not count more (Lambert et al. 2024, arXiv 2411.15124). Its gradient is that of `c · CE` above, and vanishes by
+//! itself once the chosen text is preferred clearly enough.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,21 +31,61 @@ use crate::settings::Objective;
 /// Negative advantages count this much.
 const NEGATIVE_DAMPING: f64 = 0.5;
 
-/// The factor `c` on the cross-entropy. `ratio` is π/μ: how likely a token of the post is now, compared with when it was
+/// DPO's `s`: at a difference of one nat a token, a preference is learned to `σ(−5)`, under one per cent.
+const PREFERENCE_SCALE: f64 = 5.0;
+
+/// The factor `c` on a rated text's cross-entropy. `ratio` is π/μ: how likely a token of it is now, compared with when it was
 /// written (geometric mean).
 #[must_use]
 pub fn coefficient(objective: Objective, reward: Reward, baseline: f64, ratio: f64) -> f64 {
     match objective {
         Objective::RewardWeighted => reward.get(),
-        Objective::Advantage => {
-            let advantage = (reward.get() - baseline).clamp(-1.0, 1.0);
-            if advantage >= 0.0 {
-                advantage
-            } else {
-                NEGATIVE_DAMPING * advantage * ratio.min(1.0)
-            }
-        }
+        Objective::Advantage => damped(reward.get() - baseline, ratio),
     }
+}
+
+/// The factor on the cross-entropy of a text with this advantage: clipped, and damped where it is negative.
+#[must_use]
+pub fn damped(advantage: f64, ratio: f64) -> f64 {
+    let advantage = advantage.clamp(-1.0, 1.0);
+    if advantage >= 0.0 {
+        advantage
+    } else {
+        NEGATIVE_DAMPING * advantage * ratio.min(1.0)
+    }
+}
+
+/// Advantages of texts that the automatic rater judged, in standard deviations of their rewards (GRPO: Shao et al. 2024, arXiv
+/// 2402.03300): its guesses lie closer together than a person's ratings, and only their order is worth something.
+#[must_use]
+pub fn standardised(rewards: &[Reward]) -> Vec<f64> {
+    let count = rewards.len().max(1) as f64;
+    let mean = rewards.iter().map(|reward| reward.get()).sum::<f64>() / count;
+    let variance = rewards.iter().map(|reward| (reward.get() - mean).powi(2)).sum::<f64>() / count;
+    let deviation = variance.sqrt().max(1e-6);
+    rewards.iter().map(|reward| (reward.get() - mean) / deviation).collect()
+}
+
+/// `σ(−z)` of a preference: how much of it is still to be learned, 0 to 1. The log-ratios are means per token, in nats.
+#[must_use]
+pub fn unlearned(chosen: f64, rejected: f64) -> f64 {
+    let z = PREFERENCE_SCALE * (chosen - rejected);
+    1.0 / (1.0 + z.exp())
+}
+
+/// What each of several rewards for one prompt is compared with: the mean of the others, or `alone` where there is only one.
+#[must_use]
+pub fn leave_one_out(rewards: &[Reward], alone: f64) -> Vec<f64> {
+    let sum: f64 = rewards.iter().map(|reward| reward.get()).sum();
+    let others = rewards.len().saturating_sub(1);
+    let baseline = |reward: &Reward| {
+        if others == 0 {
+            alone
+        } else {
+            (sum - reward.get()) / others as f64
+        }
+    };
+    rewards.iter().map(baseline).collect()
 }
 
 /// The running mean of rewards. It starts at one half, as if two posts had been rated so before.
@@ -59,10 +108,64 @@ impl Baseline {
         self.sum / self.count
     }
 
+    pub(super) const fn bits(self) -> [u64; 2] {
+        [self.sum.to_bits(), self.count.to_bits()]
+    }
+
+    pub(super) const fn from_bits([sum, count]: [u64; 2]) -> Self {
+        Self {
+            sum: f64::from_bits(sum),
+            count: f64::from_bits(count),
+        }
+    }
+
     /// Takes one more reward in.
     pub fn add(&mut self, reward: Reward) {
         self.sum += reward.get();
         self.count += 1.0;
+    }
+}
+
+/// The weight `β` of the divergence from the untaught model, which follows a target: it grows while the model's own texts diverge
+/// more and shrinks while they diverge less (Ziegler et al. 2019, arXiv 1909.08593, section 2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Leash {
+    factor: f64,
+}
+
+impl Default for Leash {
+    fn default() -> Self {
+        Self { factor: 1.0 }
+    }
+}
+
+impl Leash {
+    /// How far the weight changes at a time, at most.
+    const PACE: f64 = 0.3;
+    /// The weight stays within this factor of what is set, up and down.
+    const REACH: f64 = 32.0;
+
+    pub(super) const fn bits(self) -> u64 {
+        self.factor.to_bits()
+    }
+
+    pub(super) const fn from_bits(factor: u64) -> Self {
+        Self {
+            factor: f64::from_bits(factor),
+        }
+    }
+
+    /// The weight, of the one that is set.
+    #[must_use]
+    pub fn weight(&self, set: f64) -> f64 {
+        self.factor * set
+    }
+
+    /// The model's own texts have this divergence, in nats a token.
+    pub fn follow(&mut self, kl: f64, target: f64) {
+        let error = (kl / target - 1.0).clamp(-1.0, 1.0);
+        let factor = self.factor * (Self::PACE * error).exp();
+        self.factor = factor.clamp(1.0 / Self::REACH, Self::REACH);
     }
 }
 
@@ -101,5 +204,46 @@ mod tests {
         baseline.add(reward(5));
         baseline.add(reward(5));
         assert!((baseline.mean() - 0.75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn candidates_are_compared_with_each_other_and_one_alone_with_the_usual() {
+        let baselines = leave_one_out(&[reward(5), reward(1), reward(3)], 0.9);
+        for (baseline, expected) in baselines.iter().zip([0.25, 0.75, 0.5]) {
+            assert!((baseline - expected).abs() < 1e-12, "{baselines:?}");
+        }
+        assert_eq!(leave_one_out(&[reward(5)], 0.9), [0.9]);
+    }
+
+    #[test]
+    fn what_is_judged_is_compared_in_standard_deviations() {
+        let advantages = standardised(&[reward(2), reward(3), reward(4)]);
+        let expected = 1.5f64.sqrt();
+        for (found, expected) in advantages.iter().zip([-expected, 0.0, expected]) {
+            assert!((found - expected).abs() < 1e-9, "{advantages:?}");
+        }
+        assert_eq!(
+            standardised(&[reward(3), reward(3)]),
+            [0.0, 0.0],
+            "no difference, nothing to learn"
+        );
+    }
+
+    #[test]
+    fn a_preference_that_is_learned_asks_for_no_more() {
+        assert!((unlearned(0.3, 0.3) - 0.5).abs() < 1e-12);
+        assert!(unlearned(1.0, 0.0) < 0.01);
+        assert!(unlearned(0.0, 1.0) > 0.99);
+    }
+
+    #[test]
+    fn the_leash_tightens_above_the_target_and_loosens_below() {
+        let mut leash = Leash::default();
+        leash.follow(0.4, 0.2);
+        assert!(leash.weight(0.1) > 0.1);
+        for _ in 0..50 {
+            leash.follow(0.0, 0.2);
+        }
+        assert!(leash.weight(0.1) < 0.01 && leash.weight(0.1) > 0.0);
     }
 }

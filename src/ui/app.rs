@@ -11,9 +11,11 @@ use crate::ui::keys;
 use crate::ui::lesson::LastLesson;
 use crate::ui::post::PostSheet;
 use crate::ui::prompt::Prompt;
+use crate::ui::proof::{Proof, ProofDialog};
 use crate::ui::rating::RatingPanel;
 use crate::ui::settings::SettingsDialog;
 use crate::ui::status::{Keeping, StatusLine};
+use crate::ui::timeline::Lessons;
 
 /// The whole page.
 #[component]
@@ -41,12 +43,15 @@ pub fn App() -> impl IntoView {
             <aside class="record" aria-label="What has been learned">
                 <Curve />
                 <LastLesson />
+                <Lessons />
+                <Proof />
                 <History />
             </aside>
         </main>
         <SettingsDialog />
         <ForgetDialog />
         <KeysDialog />
+        <ProofDialog />
     }
 }
 

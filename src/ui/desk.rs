@@ -6,10 +6,11 @@ use web_sys::FileList;
 use crate::catalogue::HUB;
 use crate::content::ContentType;
 use crate::feedback::{Metric, Stars};
-use crate::protocol::{Command, ModelSource};
+use crate::protocol::{Command, Material, ModelSource, PostId};
 use crate::settings::Build;
+use crate::timeline::NodeId;
 use crate::ui::client::{self, Client, Wishes};
-use crate::ui::preferences::Preferences;
+use crate::ui::preferences::{Preferences, SEEDS};
 use crate::view::{Phase, Place, ViewState, words};
 
 /// The writing desk. Every component gets it with [`Desk::here`].
@@ -147,11 +148,14 @@ impl Desk {
             self.state.update(|state| state.tell(Place::Desk, refusal));
             return false;
         }
-        let sampling = self
-            .preferences
-            .try_update(|preferences| preferences.next_sampling(content));
-        if let Some(sampling) = sampling {
-            self.client.send(Command::Write { prompt, sampling });
+        let order = self.preferences.try_update(|preferences| Command::Write {
+            prompt,
+            sampling: preferences.next_sampling(content),
+            candidates: preferences.candidates,
+            strength: preferences.strength,
+        });
+        if let Some(order) = order {
+            self.client.send(order);
         }
         self.metric.set(Metric::Relevance);
         true
@@ -164,7 +168,7 @@ impl Desk {
         }
     }
 
-    /// Rates the newest post. Whether that was possible.
+    /// Rates the post that the person looks at. Whether that was possible.
     pub fn rate(self, metric: Metric, stars: Stars) -> bool {
         let command = self.state.with_untracked(|state| state.rating(metric, stars));
         let possible = command.is_some();
@@ -182,21 +186,111 @@ impl Desk {
         if let Some(why_not) = why_not {
             self.state.update(|state| state.tell(Place::Lesson, why_not));
         }
-        if let Some((post, ratings)) = teachable {
-            let Preferences { weights, teaching, .. } = self.preferences.get_untracked();
-            self.client.send(Command::Teach {
-                post,
-                ratings,
-                weights,
-                teaching: teaching.clamped(),
-            });
+        if let Some(material) = teachable {
+            self.teach_from(material);
         }
+    }
+
+    fn teach_from(self, material: Material) {
+        let Preferences { weights, teaching, .. } = self.preferences.get_untracked();
+        self.client.send(Command::Teach {
+            material,
+            weights,
+            teaching: teaching.clamped(),
+        });
+    }
+
+    /// Turns to another candidate.
+    pub fn look_at(self, post: PostId) {
+        self.state.update(|state| state.chosen = Some(post));
+        self.metric.set(Metric::Relevance);
+    }
+
+    /// To the next candidate, and from the last to the first.
+    pub fn look_at_next(self) {
+        let next = self.state.with_untracked(|state| {
+            let current = state.current()?.id;
+            let after = state.candidates().map(|post| post.id).find(|id| *id > current);
+            after.or_else(|| state.candidates().map(|post| post.id).next())
+        });
+        if let Some(next) = next {
+            self.look_at(next);
+        }
+    }
+
+    /// Teaches that this candidate is the best, if that can be done now.
+    pub fn prefer(self, post: PostId) {
+        if let Some(material) = self.state.with_untracked(|state| state.preference(post)) {
+            self.teach_from(material);
+        }
+    }
+
+    /// Teaches the person's own version of a post. Whether it was sent.
+    pub fn teach_edit(self, post: PostId, text: String) -> bool {
+        let original = self
+            .state
+            .with_untracked(|state| state.rateable().map(|post| post.text.clone()));
+        let refusal = match original {
+            None => return false,
+            Some(_) if text.trim().is_empty() => "Your version is empty.",
+            Some(original) if original == text.trim() => "Your version says the same, word for word.",
+            Some(_) => {
+                self.teach_from(Material::Edited { post, text });
+                return true;
+            }
+        };
+        self.state.update(|state| state.tell(Place::Lesson, refusal.into()));
+        false
+    }
+
+    /// Has two texts written for the blind test.
+    pub fn pair(self) {
+        if self.state.with_untracked(ViewState::is_idle) {
+            let seed = (js_sys::Math::random() * SEEDS) as u64;
+            self.client.send(Command::Pair { seed });
+        }
+    }
+
+    /// Says which text of the pair is better. Whether there was one.
+    pub fn judge(self, better: Option<usize>) -> bool {
+        let command = self.state.with_untracked(|state| state.judging(better));
+        let possible = command.is_some();
+        if let Some(command) = command {
+            self.client.send(command);
+        }
+        possible
     }
 
     /// Takes the last lesson back, if there is one.
     pub fn undo(self) {
-        if self.state.with_untracked(ViewState::can_undo) {
-            self.client.send(Command::Undo);
+        if let Some(to) = self.state.with_untracked(ViewState::undo) {
+            self.go(to);
+        }
+    }
+
+    /// Brings the lesson back that was taken back last.
+    pub fn redo(self) {
+        if let Some(to) = self.state.with_untracked(ViewState::redo) {
+            self.go(to);
+        }
+    }
+
+    /// Goes to a lesson.
+    pub fn go(self, to: NodeId) {
+        if self.state.with_untracked(ViewState::is_idle) {
+            self.client.send(Command::Go { to });
+        }
+    }
+
+    /// Gives a lesson a name.
+    pub fn name_lesson(self, node: NodeId, name: String) {
+        self.client.send(Command::Name { node, name });
+    }
+
+    /// Deletes a lesson and what follows from it.
+    pub fn delete_lesson(self, node: NodeId) {
+        if self.state.with_untracked(ViewState::is_idle) {
+            self.client.send(Command::Delete { node });
         }
     }
 

@@ -11,6 +11,7 @@ pub struct Open {
     pub settings: RwSignal<bool>,
     pub forget: RwSignal<bool>,
     pub keys: RwSignal<bool>,
+    pub proof: RwSignal<bool>,
 }
 
 /// A modal dialog that follows a signal, and sets it when the person closes it.
@@ -45,7 +46,7 @@ pub fn Modal(open: RwSignal<bool>, id: &'static str, title: &'static str, childr
 pub fn ForgetDialog() -> impl IntoView {
     let desk = Desk::here();
     let open = expect_context::<Open>();
-    let what = desk.read(|state| (state.content, state.posts.len(), state.lessons));
+    let what = desk.read(|state| (state.content, state.posts.len(), state.timeline.nodes().count()));
     let forget = move |_| {
         open.forget.set(false);
         open.settings.set(false);
@@ -71,7 +72,7 @@ pub fn ForgetDialog() -> impl IntoView {
     }
 }
 
-const KEYS: [(&str, &str); 9] = [
+const KEYS: [(&str, &str); 12] = [
     ("/", "to the prompt"),
     ("Enter", "write, in the prompt"),
     ("Esc", "stop"),
@@ -79,6 +80,9 @@ const KEYS: [(&str, &str); 9] = [
     ("↑ ↓", "between the metrics"),
     ("T", "teach"),
     ("U", "undo the last lesson"),
+    ("R", "redo it"),
+    ("N", "to the next candidate"),
+    ("B", "teach that this candidate is the best"),
     ("Tab", "through everything"),
     ("?", "this list"),
 ];

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::feedback::{Metric, PartialRatings, Weights};
 use crate::protocol::Post;
+use crate::timeline::NodeId;
 use crate::ui::desk::Desk;
 use crate::view::words;
 
@@ -11,7 +12,14 @@ use crate::view::words;
 #[component]
 pub fn History() -> impl IntoView {
     let desk = Desk::here();
-    let posts = desk.read(|state| state.posts.clone());
+    let posts = desk.read(|state| {
+        let lesson = |post: &Post| state.timeline.lesson_of(post.id).map(|node| node.id);
+        state
+            .posts
+            .iter()
+            .map(|post| (post.clone(), lesson(post)))
+            .collect::<Vec<_>>()
+    });
     let content = desk.read(|state| state.content);
     let weights = Memo::new(move |_| desk.preferences.with(|preferences| preferences.weights));
     view! {
@@ -23,10 +31,10 @@ pub fn History() -> impl IntoView {
             <ol class="posts" reversed>
                 <For
                     each=move || posts.get().into_iter().rev()
-                    key=|post| (post.content, post.id, Metric::ALL.map(|metric| post.ratings.get(metric)), post.lesson.is_some())
-                    let:post
+                    key=|(post, lesson)| (post.content, post.id, Metric::ALL.map(|metric| post.ratings.get(metric)), *lesson)
+                    let:entry
                 >
-                    <Entry post weights />
+                    <Entry post=entry.0 lesson=entry.1 weights />
                 </For>
             </ol>
         </section>
@@ -44,7 +52,7 @@ fn bars(ratings: &PartialRatings) -> impl IntoView + use<> {
 
 /// One post: closed, its beginning and its reward; open, all of it.
 #[component]
-fn Entry(post: Post, weights: Memo<Weights>) -> impl IntoView {
+fn Entry(post: Post, lesson: Option<NodeId>, weights: Memo<Weights>) -> impl IntoView {
     let ratings = post.ratings;
     let reward = move || match ratings.complete() {
         Some(ratings) => format!("{:.2}", weights.get().reward(&ratings).get()),
@@ -56,21 +64,22 @@ fn Entry(post: Post, weights: Memo<Weights>) -> impl IntoView {
             .map_or_else(|| "–".to_owned(), |stars| format!("{} of 5", stars.count()));
         view! { <div><dt>{metric.name()}</dt><dd>{count}</dd></div> }
     });
-    let lesson = post
-        .lesson
-        .as_ref()
-        .map_or_else(String::new, |lesson| format!(", taught as lesson {}", lesson.number));
+    let taught = lesson.map_or_else(String::new, |lesson| format!(", taught in lesson {lesson}"));
+    let origin = match post.edit_of {
+        Some(original) => format!("your version of {} {original}", post.content.noun()),
+        None => words::taught_before(&post),
+    };
     view! {
         <li>
             <details>
                 <summary>
                     <span class="entry-text">{post.text.clone()}</span>
                     {bars(&ratings)}
-                    <span class="entry-reward" class:taught=post.lesson.is_some()>{reward}</span>
+                    <span class="entry-reward" class:taught=lesson.is_some()>{reward}</span>
                 </summary>
                 <dl class="entry-ratings">{rated}</dl>
                 <p class="fact">
-                    {format!("{}, {}{lesson}. Prompt: “{}”", words::numbered(&post), words::taught_before(&post), post.prompt)}
+                    {format!("{}, {origin}{taught}. Prompt: “{}”", words::numbered(&post), post.prompt)}
                 </p>
             </details>
         </li>

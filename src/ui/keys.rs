@@ -1,4 +1,5 @@
-//! The keyboard: `/` prompt, Esc stop, 1–5 rate and move on, ↑ ↓ between metrics, T teach, U undo, ? the list.
+//! The keyboard: `/` prompt, Esc stop, 1–5 rate and move on, ↑ ↓ between metrics, T teach, U undo, R redo,
+//! N the next candidate, B the best one, ? the list.
 
 use leptos::ev::{self, KeyboardEvent};
 use leptos::prelude::*;
@@ -71,6 +72,13 @@ fn pressed(desk: Desk, open: Open, event: &KeyboardEvent) -> bool {
         "?" => open.keys.set(true),
         "t" | "T" => desk.teach(),
         "u" | "U" => desk.undo(),
+        "r" | "R" => desk.redo(),
+        "n" | "N" => desk.look_at_next(),
+        "b" | "B" => {
+            if let Some(post) = desk.state.with_untracked(|state| state.current().map(|post| post.id)) {
+                desk.prefer(post);
+            }
+        }
         "ArrowUp" | "ArrowDown" if !on("input[type=range]") => return step(desk, key == "ArrowDown"),
         digit => {
             return digit
@@ -91,7 +99,7 @@ fn rate(desk: Desk, stars: Stars) -> bool {
     }
     let next = desk
         .state
-        .with_untracked(|state| state.newest().and_then(|post| next_metric(metric, &post.ratings)));
+        .with_untracked(|state| state.current().and_then(|post| next_metric(metric, &post.ratings)));
     match next {
         Some(next) => go_to(desk, next),
         None => focus(find("#teach").as_ref()),
@@ -122,13 +130,13 @@ fn go_to(desk: Desk, metric: Metric) {
     desk.metric.set(metric);
     let rated = desk
         .state
-        .with_untracked(|state| state.newest().and_then(|post| post.ratings.get(metric)));
+        .with_untracked(|state| state.current().and_then(|post| post.ratings.get(metric)));
     focus(find(&format!("#{}", radio_id(metric, rated.unwrap_or(Stars::ONE)))).as_ref());
 }
 
 /// When a post is whole and the person still sits in the prompt that it came from, the ratings come next.
 fn focus_ratings_when_written(desk: Desk) {
-    let newest = desk.read(|state| state.newest().map(|post| (post.id, state.draft.is_none())));
+    let newest = desk.read(|state| state.current().map(|post| (post.id, state.draft.is_none())));
     let written = desk.read(|state| state.draft.is_none() && state.rateable().is_some());
     Effect::watch(
         move || (newest.get(), written.get()),
@@ -147,7 +155,7 @@ fn focus_ratings_when_written(desk: Desk) {
 /// Whether what is typed is still the newest post's prompt.
 fn unchanged(state: &ViewState, desk: Desk) -> bool {
     state
-        .newest()
+        .current()
         .is_some_and(|post| desk.prompt.with_untracked(|prompt| prompt.trim() == post.prompt))
 }
 

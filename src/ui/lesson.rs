@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::protocol::{Lesson, Step};
+use crate::timeline::Node;
 use crate::ui::desk::Desk;
 use crate::view::{Phase, words};
 
@@ -11,14 +12,20 @@ use crate::view::{Phase, words};
 pub fn LastLesson() -> impl IntoView {
     let desk = Desk::here();
     let taught = desk.read(|state| {
-        let (post, lesson) = state.last_lesson()?;
-        Some((post.content, post.id, post.text.clone(), lesson.clone()))
+        let node = state.last_lesson()?.clone();
+        let first = node.lesson.posts.first()?;
+        let before = state.posts.iter().find(|post| post.id == first.post)?;
+        // What the model wrote itself: of an edit, the text that it replaces.
+        let id = before.edit_of.unwrap_or(before.id);
+        let text = state.posts.iter().find(|post| post.id == id)?.text.clone();
+        Some((state.content, text, node))
     });
     let comparing = desk.read(|state| state.comparing);
-    let after = move |post, before: &str, lesson: &Lesson| match &lesson.after {
+    let watching = desk.read(|state| state.watching);
+    let after = move |node, before: &str, lesson: &Lesson| match &lesson.after {
         Some(after) if after == before => "The same, word for word.".to_owned(),
         Some(after) => after.clone(),
-        None if comparing.get() == Some(post) => "Being written …".to_owned(),
+        None if comparing.get() == Some(node) => "Being written …".to_owned(),
         None => "Was not written.".to_owned(),
     };
     view! {
@@ -29,17 +36,20 @@ pub fn LastLesson() -> impl IntoView {
                     <p class="empty">"What a lesson changes is shown here: the same text, before and after."</p>
                 }
                 .into_any(),
-                Some((content, post, before, lesson)) => view! {
-                    <p>{format!("Lesson {}, from {} {post}. {}", lesson.number, content.noun(), words::verdict(&lesson))}</p>
+                Some((content, before, Node { id, lesson, .. })) => view! {
+                    <p>{format!("Lesson {id}, {}. {}", words::taught_from(content, &lesson), words::verdict(&lesson))}</p>
                     <p class="fact">
-                        {words::lesson_effort(&lesson)} ". It now finds that " {content.noun()} " "
-                        <strong>{words::likelier_words(&lesson)}</strong> ", word for word."
+                        {words::lesson_effort(&lesson)} ". It now finds "
+                        {if lesson.posts.len() > 1 { "the first of them".to_owned() } else { format!("that {}", content.noun()) }} " "
+                        <strong>{lesson.posts.first().map(words::likelier_words)}</strong> ", word for word."
+                        {words::practice(content, &lesson).map(|sentence| format!(" {sentence}"))}
+                        {move || (watching.get() == Some(id)).then_some(" The guard rails are being watched …")}
                     </p>
                     <dl class="compare">
                         <dt>"Before"</dt>
                         <dd>{before.clone()}</dd>
                         <dt>"After, same seed"</dt>
-                        <dd>{after(post, &before, &lesson)}</dd>
+                        <dd>{after(id, &before, &lesson)}</dd>
                     </dl>
                 }
                 .into_any(),
@@ -57,12 +67,13 @@ fn Details() -> impl IntoView {
         if state.phase == Phase::Teaching {
             return Some((state.steps.clone(), None));
         }
-        let (_, lesson) = state.last_lesson()?;
-        Some((lesson.steps.clone(), Some(lesson.coefficient)))
+        let lesson = &state.last_lesson()?.lesson;
+        let coefficients = lesson.posts.iter().map(|taught| format!("{:+.2}", taught.coefficient));
+        Some((lesson.steps.clone(), Some(coefficients.collect::<Vec<_>>().join(", "))))
     });
     let formula = move || {
         let (_, coefficient) = numbers.get()?;
-        let formula = format!("loss = {:+.2} · mean(−log p) + KL weight · KL", coefficient?);
+        let formula = format!("loss = mean of c · mean(−log p) + KL weight · KL, c = {}", coefficient?);
         Some(view! { <p class="formula">{formula}</p> })
     };
     let rows = move || {

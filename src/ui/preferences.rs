@@ -13,7 +13,7 @@ use crate::settings::{Build, Precision, Sampling, Teaching};
 const KEY: &str = "fledge.preferences";
 
 /// Seeds stay below 2^32, so that they are short to read and exact in JavaScript.
-const SEEDS: f64 = 4_294_967_296.0;
+pub const SEEDS: f64 = 4_294_967_296.0;
 
 /// What the person has set. What is as it comes is not written, so that better defaults reach everybody.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,10 @@ pub struct Preferences {
     pub content: ContentType,
     #[serde(skip_serializing_if = "is_default")]
     pub teaching: Teaching,
+    /// Texts that are written for one prompt.
+    pub candidates: usize,
+    /// How strongly what was taught counts.
+    pub strength: f64,
     #[serde(skip_serializing_if = "is_default")]
     pub theme: Theme,
     /// The seed of the last post, or the one that was typed for the next.
@@ -64,6 +68,8 @@ impl Default for Preferences {
             model: None,
             content: ContentType::default(),
             teaching: Teaching::default(),
+            candidates: 1,
+            strength: 1.0,
             theme: Theme::default(),
             seed: Sampling::default().seed,
             new_seed: true,

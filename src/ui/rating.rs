@@ -28,7 +28,7 @@ fn MetricRow(metric: Metric) -> impl IntoView {
     let desk = Desk::here();
     let rateable = desk.read(|state| state.rateable().is_some());
     // While a post is being written, the sheet shows that one: it has no ratings yet.
-    let rating = desk.read(move |state| match (&state.draft, state.newest()) {
+    let rating = desk.read(move |state| match (&state.draft, state.current()) {
         (None, Some(post)) => post.ratings.get(metric),
         (Some(_), _) | (None, None) => None,
     });
@@ -81,6 +81,7 @@ fn MetricRow(metric: Metric) -> impl IntoView {
             </fieldset>
             <div class="weight">
                 <input
+                    class="slider"
                     type="range"
                     min="0"
                     max="100"

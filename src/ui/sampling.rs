@@ -2,10 +2,18 @@
 
 use leptos::prelude::*;
 
+use crate::protocol::MOST_CANDIDATES;
 use crate::settings::Sampling;
 use crate::ui::desk::Desk;
 use crate::ui::number::{Number, NumberField};
 
+const CANDIDATES: Number = Number {
+    name: "Candidates",
+    about: "Texts that are written for one prompt, to be compared.",
+    min: 1.0,
+    max: MOST_CANDIDATES as f64,
+    step: 1.0,
+};
 const TEMPERATURE: Number = Number {
     name: "Temperature",
     about: "0 always takes the likeliest word; higher is more adventurous.",
@@ -75,6 +83,11 @@ pub fn SamplingFold() -> impl IntoView {
             preferences.lengths.insert(content.get_untracked(), length as usize);
         });
     };
+    let candidates = Signal::derive(move || desk.preferences.with(|preferences| preferences.candidates) as f64);
+    let set_candidates = move |count: f64| {
+        desk.preferences
+            .update(|preferences| preferences.candidates = count as usize);
+    };
     let new_seed = Memo::new(move |_| desk.preferences.with(|preferences| preferences.new_seed));
     let seed = Signal::derive(move || desk.preferences.with(|preferences| preferences.seed as f64));
     let type_seed = move |seed: f64| {
@@ -86,6 +99,7 @@ pub fn SamplingFold() -> impl IntoView {
     let reset = move |_| {
         desk.preferences.update(|preferences| {
             preferences.sampling = Sampling::default();
+            preferences.candidates = 1;
             preferences.lengths.remove(&content.get_untracked());
             preferences.new_seed = true;
         });
@@ -94,6 +108,7 @@ pub fn SamplingFold() -> impl IntoView {
         <details class="fold sampling">
             <summary>"Sampling"</summary>
             <div class="numbers">
+                <NumberField number=CANDIDATES value=candidates set=set_candidates />
                 {field(TEMPERATURE, |s| s.temperature, |s, v| s.temperature = v)}
                 {field(TOP_P, |s| s.top_p, |s, v| s.top_p = v)}
                 {field(TOP_K, |s| s.top_k as f64, |s, v| s.top_k = v as usize)}

@@ -1,10 +1,10 @@
-//! The reward, Teach, and Undo.
+//! The reward, Teach, Undo and Redo.
 
 use leptos::prelude::*;
 
 use crate::feedback::Reward;
 use crate::ui::desk::Desk;
-use crate::view::{NextAction, Phase, Place, ViewState, words};
+use crate::view::{NextAction, Phase, Place, words};
 
 /// The reward as it stands, and the two buttons. Teach is Stop while a lesson is being taught.
 #[component]
@@ -12,7 +12,7 @@ pub fn TeachPanel() -> impl IntoView {
     let desk = Desk::here();
     let reward = Memo::new(move |_| {
         let weights = desk.preferences.with(|preferences| preferences.weights);
-        desk.state.with(|state| match (&state.draft, state.newest()) {
+        desk.state.with(|state| match (&state.draft, state.current()) {
             (None, Some(post)) => weights.reward_so_far(&post.ratings).map(Reward::get),
             (Some(_), _) | (None, None) => None,
         })
@@ -22,7 +22,8 @@ pub fn TeachPanel() -> impl IntoView {
     let teaching = desk.read(|state| state.phase == Phase::Teaching);
     let next = desk.read(|state| state.next_action() == NextAction::Teach);
     let teachable = desk.read(|state| state.teachable().is_some());
-    let can_undo = desk.read(ViewState::can_undo);
+    let can_undo = desk.read(|state| state.undo().is_some());
+    let can_redo = desk.read(|state| state.redo().is_some());
     let progress = desk.read(|state| match (state.phase, state.steps.last()) {
         (Phase::Teaching, Some(step)) => step.number as f64 / step.of.max(1) as f64,
         (Phase::Loading | Phase::Ready | Phase::Writing | Phase::Teaching | Phase::Error, _) => 0.0,
@@ -80,6 +81,16 @@ pub fn TeachPanel() -> impl IntoView {
                 >
                     "Undo"
                     <kbd class="hint" aria-hidden="true">"U"</kbd>
+                </button>
+                <button
+                    class="action"
+                    type="button"
+                    aria-disabled=move || (!can_redo.get()).then_some("true")
+                    aria-keyshortcuts="R"
+                    on:click=move |_| desk.redo()
+                >
+                    "Redo"
+                    <kbd class="hint" aria-hidden="true">"R"</kbd>
                 </button>
             </div>
         </div>

@@ -27,6 +27,27 @@ const KL: Number = Number {
     max: 10.0,
     step: 0.01,
 };
+const KL_TARGET: Number = Number {
+    name: "KL target",
+    about: "In practice the KL weight grows above it and shrinks below, in nats a token.",
+    min: 0.001,
+    max: 10.0,
+    step: 0.01,
+};
+const REPLAY: Number = Number {
+    name: "Replay",
+    about: "Earlier texts that are taught along with each new one.",
+    min: 0.0,
+    max: 8.0,
+    step: 1.0,
+};
+const PRACTICE: Number = Number {
+    name: "Practice",
+    about: "Texts of its own that it practises on, a round for each step, once it can judge as you do.",
+    min: 0.0,
+    max: 16.0,
+    step: 1.0,
+};
 const RANK: Number = Number {
     name: "LoRA rank",
     about: "How much room a lesson has.",
@@ -109,6 +130,9 @@ pub fn TeachingFold() -> impl IntoView {
                 {field(STEPS, |t| t.steps as f64, |t, v| t.steps = v as usize, free)}
                 {field(RATE, |t| t.learning_rate, |t, v| t.learning_rate = v, free)}
                 {field(KL, |t| t.kl_weight, |t, v| t.kl_weight = v, free)}
+                {field(KL_TARGET, |t| t.kl_target, |t, v| t.kl_target = v, free)}
+                {field(REPLAY, |t| t.replay as f64, |t, v| t.replay = v as usize, free)}
+                {field(PRACTICE, |t| t.practice as f64, |t, v| t.practice = v as usize, free)}
                 {field(RANK, |t| t.lora.rank as f64, |t, v| t.lora.rank = v as usize, fixed)}
                 {field(ALPHA, |t| t.lora.alpha, |t, v| t.lora.alpha = v, fixed)}
                 <fieldset class="targets" aria-describedby="shape_about">

@@ -1,7 +1,8 @@
 //! How requests and replies change the state.
 
-use crate::protocol::{Command, Event, Keeping, Memory, ModelSource, Post, PostId, Reply, Request};
-use crate::view::{Draft, Phase, Place, ViewState, Work, words};
+use crate::protocol::{Command, Event, Keeping, Memory, ModelSource, Post, PostId, Reply, Request, SNAPSHOT_BUDGET};
+use crate::timeline::ROOT;
+use crate::view::{Draft, DraftText, Phase, Place, ViewState, Work, words};
 
 /// A worker that dies this often …
 const DEATHS: usize = 3;
@@ -31,7 +32,7 @@ impl ViewState {
             Command::Discard { .. } => self.status = "Deleting the model …".into(),
             Command::Choose { content } => {
                 self.phase = Phase::Loading;
-                self.comparing = None;
+                self.look_away();
                 self.status = format!("{} …", content.name());
             }
             Command::Write { prompt, .. } => {
@@ -49,13 +50,28 @@ impl ViewState {
                 }
                 self.status.clear();
             }
-            Command::Teach { post, .. } => {
+            Command::Teach { .. } => {
                 self.phase = Phase::Teaching;
                 self.steps.clear();
-                self.teaching_post = Some(*post);
                 self.status = "Teaching …".into();
             }
-            Command::Undo => self.status = "Taking the last lesson back …".into(),
+            Command::Go { to } => {
+                self.status = if self.timeline.path_to(self.timeline.at()).contains(to) || *to == ROOT {
+                    "Taking it back …".into()
+                } else {
+                    "Going there …".into()
+                };
+            }
+            Command::Pair { .. } => {
+                self.pair = None;
+                self.status = "Writing two texts …".into();
+            }
+            Command::Judge { .. } => {
+                // One verdict on each pair.
+                self.pair = None;
+                self.status.clear();
+            }
+            Command::Name { .. } | Command::Delete { .. } => self.status.clear(),
             Command::Forget => self.status = "Forgetting …".into(),
         }
     }
@@ -108,9 +124,13 @@ impl ViewState {
                 self.remember(memory, keeping);
                 self.phase = Phase::Ready;
             }
-            Event::Begun { post, prompt_cut } => {
+            Event::Begun { posts, prompt_cut } => {
                 if let Some(draft) = &mut self.draft {
-                    draft.post = post;
+                    let text = |post| DraftText {
+                        post,
+                        ..DraftText::default()
+                    };
+                    draft.texts = posts.into_iter().map(text).collect();
                     draft.prompt_cut = prompt_cut;
                     if prompt_cut {
                         self.status = "Writing … The prompt is too long for the model; it reads only the end.".into();
@@ -118,17 +138,23 @@ impl ViewState {
                 }
             }
             Event::Text { post, text, tokens } => {
-                if let Some(draft) = self.draft.as_mut().filter(|draft| draft.post == post) {
-                    draft.text = text;
+                let texts = self.draft.iter_mut().flat_map(|draft| &mut draft.texts);
+                for draft in texts.filter(|draft| draft.post == post) {
+                    draft.text.clone_from(&text);
                     draft.tokens = tokens;
                 }
             }
-            Event::Written { post } => {
+            Event::Written { posts } => {
                 let cut = self.draft.take().is_some_and(|draft| draft.prompt_cut);
                 self.phase = Phase::Ready;
-                self.status = words::written(&post, cut);
-                self.spoken.clone_from(&post.text);
-                self.put(post);
+                self.chosen = None;
+                self.status = words::written(&posts, cut);
+                self.spoken = posts
+                    .iter()
+                    .map(|post| post.text.as_str())
+                    .collect::<Vec<_>>()
+                    .join("\n\n");
+                self.put_all(posts);
             }
             // A person rates faster than ratings are kept: an answer to an older rating must not undo a newer one.
             Event::Rated { post, ratings } if !self.waits_for(Work::Rate) => {
@@ -138,31 +164,19 @@ impl ViewState {
             }
             // The page is ahead of an answer to a rating that it has changed since.
             Event::Ready | Event::Rated { .. } => {}
-            Event::Stepped { step, .. } => self.steps.push(step),
-            Event::Learned { post } => {
-                self.lessons += 1;
-                self.undoable = (self.undoable + 1).min(crate::protocol::UNDO_DEPTH);
-                self.comparing = Some(post.id);
-                if let Some(lesson) = &post.lesson {
-                    self.status = words::learned(post.content, lesson);
-                    self.lora = Some(lesson.teaching.lora);
-                }
-                self.rest();
-                self.put(post);
+            Event::Stepped { step } => {
+                self.practising = None;
+                self.steps.push(step);
             }
-            Event::Compared { post, after } => {
-                self.comparing = None;
-                if let Some(lesson) = self.post_mut(post).and_then(|post| post.lesson.as_mut()) {
-                    lesson.after = Some(after);
-                }
-            }
-            Event::Undone { post } => {
-                self.lessons = self.lessons.saturating_sub(1);
-                self.undoable = self.undoable.saturating_sub(1);
-                self.comparing = None;
-                self.status = format!("The lesson from {} {} is taken back.", post.content.noun(), post.id);
-                self.put(post);
-            }
+            Event::Practising { texts } => self.practising = Some(texts),
+            Event::Learned { .. }
+            | Event::Paired { .. }
+            | Event::Judged { .. }
+            | Event::Compared { .. }
+            | Event::Watched { .. }
+            | Event::Went { .. }
+            | Event::Named { .. }
+            | Event::Deleted { .. } => self.fold_lesson(event),
             Event::Forgotten => self.forget(),
             Event::Stopped => {
                 self.status = match self.phase {
@@ -173,6 +187,74 @@ impl ViewState {
             }
             Event::Failed { problem, fatal } => self.fail(work, problem, fatal),
         }
+    }
+
+    /// Folds an event about a lesson.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`fold` has the others")]
+    fn fold_lesson(&mut self, event: Event) {
+        match event {
+            Event::Learned { posts, node } => {
+                self.comparing = Some(node.id);
+                self.watching = Some(node.id);
+                self.status = words::learned(self.content, &node);
+                self.lora = Some(node.lesson.teaching.lora);
+                self.rest();
+                self.put_all(posts);
+                self.timeline.learn(node.lesson, node.bytes);
+                self.timeline.thin(SNAPSHOT_BUDGET);
+            }
+            Event::Compared { node, after } => {
+                self.comparing = None;
+                if let Some(node) = self.timeline.node_mut(node) {
+                    node.lesson.after = Some(after);
+                }
+            }
+            Event::Watched { node, breach } => {
+                self.watching = None;
+                if let Some((breach, to)) = breach {
+                    if let Some(node) = self.timeline.node_mut(node) {
+                        node.lesson.breach = Some(breach);
+                    }
+                    self.timeline.go(to);
+                    self.tell(Place::Lesson, words::taken_back(node, breach));
+                }
+            }
+            Event::Paired { pair } => {
+                self.status = "Two texts are written. Which is better?".into();
+                self.spoken = format!("A: {}\n\nB: {}", pair.texts[0], pair.texts[1]);
+                self.pair = Some(pair);
+            }
+            Event::Judged { node, tally } => {
+                if let Some(node) = self.timeline.node_mut(node) {
+                    node.lesson.tally = tally;
+                }
+                self.status = words::proof(tally);
+            }
+            Event::Went { to } => {
+                self.status = words::went(&self.timeline, to);
+                self.look_away();
+                self.timeline.go(to);
+            }
+            Event::Named { node, name } => {
+                self.status = words::named(node, &name);
+                if let Some(node) = self.timeline.node_mut(node) {
+                    node.name = name;
+                }
+            }
+            Event::Deleted { node } => {
+                let count = self.timeline.delete(node).len();
+                self.look_away();
+                self.status = words::deleted(node, count);
+            }
+            _ => {}
+        }
+    }
+
+    /// Nobody looks at what the last lesson did any more.
+    fn look_away(&mut self) {
+        self.comparing = None;
+        self.watching = None;
+        self.pair = None;
     }
 
     /// Back to the first day, with the same model.
@@ -207,7 +289,7 @@ impl ViewState {
         };
         self.rest();
         self.pending.clear();
-        self.comparing = None;
+        self.look_away();
         self.loading = None;
         self.copying = None;
         self.stoppable = false;
@@ -246,7 +328,15 @@ impl ViewState {
             Work::Open | Work::Choose => true,
             Work::Write => self.phase == Phase::Writing,
             Work::Teach => self.phase == Phase::Teaching,
-            Work::Stop | Work::Discard | Work::Rate | Work::Undo | Work::Forget => fatal,
+            Work::Stop
+            | Work::Discard
+            | Work::Rate
+            | Work::Go
+            | Work::Pair
+            | Work::Judge
+            | Work::Name
+            | Work::Delete
+            | Work::Forget => fatal,
         };
         if over {
             self.loading = None;
@@ -265,20 +355,26 @@ impl ViewState {
         };
         self.draft = None;
         self.steps.clear();
-        self.teaching_post = None;
+        self.practising = None;
     }
 
     /// Takes over what was kept.
     fn remember(&mut self, memory: Memory, keeping: Keeping) {
         self.keeping = Some(keeping);
         self.posts = memory.posts;
-        self.lessons = memory.lessons;
-        self.undoable = memory.undoable;
+        self.timeline = memory.timeline;
+        self.chosen = None;
         self.lora = memory.lora;
     }
 
     fn post_mut(&mut self, id: PostId) -> Option<&mut Post> {
         self.posts.iter_mut().rev().find(|post| post.id == id)
+    }
+
+    fn put_all(&mut self, posts: Vec<Post>) {
+        for post in posts {
+            self.put(post);
+        }
     }
 
     /// Replaces the post of that id, or adds it as the newest.
@@ -290,7 +386,7 @@ impl ViewState {
     }
 }
 
-/// Whether an event is the last answer to its request (a comparison may follow a lesson).
+/// Whether an event is the last answer to its request (what nobody waits for may follow a lesson).
 const fn ends(event: &Event) -> bool {
     match event {
         Event::Opened { .. }
@@ -300,7 +396,12 @@ const fn ends(event: &Event) -> bool {
         | Event::Rated { .. }
         | Event::Learned { .. }
         | Event::Compared { .. }
-        | Event::Undone { .. }
+        | Event::Watched { .. }
+        | Event::Paired { .. }
+        | Event::Judged { .. }
+        | Event::Went { .. }
+        | Event::Named { .. }
+        | Event::Deleted { .. }
         | Event::Forgotten
         | Event::Stopped
         | Event::Failed { .. } => true,
@@ -310,6 +411,7 @@ const fn ends(event: &Event) -> bool {
         | Event::Keeping { .. }
         | Event::Begun { .. }
         | Event::Text { .. }
-        | Event::Stepped { .. } => false,
+        | Event::Stepped { .. }
+        | Event::Practising { .. } => false,
     }
 }

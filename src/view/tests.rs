@@ -3,10 +3,12 @@
 use crate::content::ContentType;
 use crate::feedback::{Metric, PartialRatings, Ratings, Stars, Weights};
 use crate::protocol::{
-    Command, Ending, Event, Keeping, KeptModel, Lesson, Memory, ModelInfo, ModelSource, Post, PostId, Reply, Request,
-    Step,
+    Command, Ending, Event, Keeping, KeptModel, Material, Memory, ModelInfo, ModelSource, Pair, Post, PostId, Reply,
+    Request, Step, Tally, Taught, test_lesson,
 };
+use crate::rails::Breach;
 use crate::settings::{Precision, Sampling, Teaching};
+use crate::timeline::{Node, Timeline};
 use crate::view::{NextAction, Phase, Place, ViewState, curve, next_metric, words};
 
 /// The state, and the ids of what was asked.
@@ -19,13 +21,15 @@ struct Talk {
 impl Talk {
     /// A model is open, with these posts from before.
     fn with(posts: Vec<Post>) -> Self {
+        Self::with_lessons(posts, Timeline::default())
+    }
+
+    fn with_lessons(posts: Vec<Post>, timeline: Timeline) -> Self {
         let mut talk = Self::default();
         let id = talk.ask(open());
-        let lessons = posts.iter().filter(|post| post.lesson.is_some()).count() as u32;
         let memory = Memory {
             posts,
-            lessons,
-            undoable: lessons,
+            timeline,
             lora: None,
         };
         talk.answer(
@@ -37,6 +41,13 @@ impl Talk {
             },
         );
         talk
+    }
+
+    /// One rated post, and the lesson that was taught from it.
+    fn taught() -> Self {
+        let mut timeline = Timeline::default();
+        timeline.learn(test_lesson(&[1]), 10);
+        Self::with_lessons(vec![rated(1, 4, 0)], timeline)
     }
 
     fn ask(&mut self, command: Command) -> u64 {
@@ -62,16 +73,21 @@ impl Talk {
         );
     }
 
-    fn write(&mut self, id: PostId) {
+    fn write(&mut self, ids: &[PostId]) {
         let request = self.ask(write());
         self.answer(
             request,
             Event::Begun {
-                post: id,
+                posts: ids.to_vec(),
                 prompt_cut: false,
             },
         );
-        self.answer(request, Event::Written { post: post(id) });
+        let candidate = |id: &PostId| Post {
+            group: ids[0],
+            ..post(*id)
+        };
+        let posts = ids.iter().map(candidate).collect();
+        self.answer(request, Event::Written { posts });
     }
 
     fn rate(&mut self, metric: Metric, stars: u8) -> u64 {
@@ -82,7 +98,7 @@ impl Talk {
     fn rate_all(&mut self, stars: u8) {
         for metric in Metric::ALL {
             let request = self.rate(metric, stars);
-            let post = self.state.newest().expect("a post");
+            let post = self.state.current().expect("a post");
             let event = Event::Rated {
                 post: post.id,
                 ratings: post.ratings,
@@ -92,13 +108,25 @@ impl Talk {
     }
 
     fn teach(&mut self) -> u64 {
-        let (post, ratings) = self.state.teachable().expect("can be taught");
+        let material = self.state.teachable().expect("can be taught");
         self.ask(Command::Teach {
-            post,
-            ratings,
+            material,
             weights: Weights::default(),
             teaching: Teaching::default(),
         })
+    }
+
+    /// The lesson that the worker would make of it.
+    fn learn(&mut self, request: u64, posts: Vec<Post>) {
+        let ids: Vec<PostId> = posts.iter().map(|post| post.id).collect();
+        let node = Node {
+            id: self.state.timeline.next(),
+            parent: self.state.timeline.at(),
+            name: String::new(),
+            lesson: test_lesson(&ids),
+            bytes: 10,
+        };
+        self.answer(request, Event::Learned { posts, node });
     }
 
     #[track_caller]
@@ -123,6 +151,8 @@ fn write() -> Command {
     Command::Write {
         prompt: "Prices".into(),
         sampling: Sampling::default(),
+        candidates: 1,
+        strength: 1.0,
     }
 }
 
@@ -145,6 +175,8 @@ fn post(id: PostId) -> Post {
     Post {
         id,
         content: ContentType::Post,
+        group: id,
+        edit_of: None,
         prompt: "Prices".into(),
         text: format!("Text {id}"),
         tokens: 3,
@@ -153,22 +185,8 @@ fn post(id: PostId) -> Post {
         lessons_before: 0,
         written_at: 0.0,
         millis: 10.0,
+        strength: 1.0,
         ratings: PartialRatings::default(),
-        lesson: None,
-    }
-}
-
-fn lesson(number: u32) -> Lesson {
-    Lesson {
-        number,
-        reward: 0.75,
-        baseline: 0.5,
-        coefficient: 0.25,
-        teaching: Teaching::default(),
-        steps: vec![step(1), step(2)],
-        log_prob_before: -3.0,
-        log_prob_after: -2.9,
-        after: None,
     }
 }
 
@@ -201,7 +219,7 @@ fn one_round_from_prompt_to_lesson() {
     talk.answer(
         request,
         Event::Begun {
-            post: 1,
+            posts: vec![1],
             prompt_cut: false,
         },
     );
@@ -213,8 +231,8 @@ fn one_round_from_prompt_to_lesson() {
             tokens: 1,
         },
     );
-    assert_eq!(talk.state.draft.as_ref().map(|draft| draft.text.as_str()), Some("Te"));
-    talk.answer(request, Event::Written { post: post(1) });
+    assert_eq!(talk.state.sheets()[0].text, "Te");
+    talk.answer(request, Event::Written { posts: vec![post(1)] });
     talk.expect(Phase::Ready, NextAction::Rate);
     assert_eq!(talk.state.draft, None);
     assert_eq!(talk.state.spoken, "Text 1");
@@ -223,15 +241,11 @@ fn one_round_from_prompt_to_lesson() {
     talk.expect(Phase::Ready, NextAction::Teach);
     let request = talk.teach();
     talk.expect(Phase::Teaching, NextAction::Wait);
-    talk.answer(request, Event::Stepped { post: 1, step: step(1) });
+    talk.answer(request, Event::Stepped { step: step(1) });
     assert_eq!(words::lesson_hint(&talk.state), "Step 1 of 2");
-    let taught = Post {
-        lesson: Some(lesson(1)),
-        ..rated(1, 4, 0)
-    };
-    talk.answer(request, Event::Learned { post: taught });
+    talk.learn(request, vec![rated(1, 4, 0)]);
     talk.expect(Phase::Ready, NextAction::Write);
-    assert_eq!((talk.state.lessons, talk.state.comparing), (1, Some(1)));
+    assert_eq!((talk.state.timeline.depth(), talk.state.comparing), (1, Some(1)));
     assert_eq!(
         talk.state.status,
         "Lesson 1 is learned. The model now finds this post 11 % likelier, word for word."
@@ -240,38 +254,118 @@ fn one_round_from_prompt_to_lesson() {
     talk.answer(
         request,
         Event::Compared {
-            post: 1,
+            node: 1,
             after: "Better".into(),
         },
     );
-    let (_, learned) = talk.state.last_lesson().expect("a lesson");
-    assert_eq!(learned.after.as_deref(), Some("Better"));
+    let learned = talk.state.last_lesson().expect("a lesson");
+    assert_eq!(learned.lesson.after.as_deref(), Some("Better"));
 }
 
 #[test]
-fn an_undone_lesson_can_be_rated_anew() {
-    let mut talk = Talk::with(vec![Post {
-        lesson: Some(lesson(1)),
-        ..rated(1, 4, 0)
-    }]);
+fn an_undone_lesson_can_be_rated_anew_or_brought_back() {
+    let mut talk = Talk::taught();
     assert!(talk.state.rateable().is_none(), "a taught post is not rated again");
-    let request = talk.ask(Command::Undo);
-    assert!(!talk.state.can_undo(), "once is enough");
-    talk.answer(request, Event::Undone { post: rated(1, 4, 0) });
+    let request = talk.ask(Command::Go { to: 0 });
+    assert_eq!(talk.state.undo(), None, "once is enough");
+    talk.answer(request, Event::Went { to: 0 });
     talk.expect(Phase::Ready, NextAction::Teach);
-    assert_eq!((talk.state.lessons, talk.state.can_undo()), (0, false));
+    assert_eq!(talk.state.status, "Lesson 1 is taken back.");
+    assert_eq!(
+        (talk.state.timeline.depth(), talk.state.undo(), talk.state.redo()),
+        (0, None, Some(1))
+    );
     assert!(talk.state.rateable().is_some());
+    let request = talk.ask(Command::Go { to: 1 });
+    talk.answer(request, Event::Went { to: 1 });
+    assert_eq!(talk.state.status, "Lesson 1 is back.");
+    talk.expect(Phase::Ready, NextAction::Write);
+}
+
+#[test]
+fn candidates_are_rated_one_by_one_or_the_best_is_chosen() {
+    let mut talk = Talk::with(vec![post(1)]);
+    talk.write(&[2, 3, 4]);
+    assert_eq!(
+        talk.state.status,
+        "Posts 2 to 4 are written. Rate them, or choose the best."
+    );
+    assert_eq!(talk.state.current().map(|post| post.id), Some(2));
+    talk.rate_all(4);
+    talk.state.chosen = Some(4);
+    talk.rate(Metric::Relevance, 1);
+    assert_eq!(words::lesson_hint(&talk.state), "1 of 3 are rated. Ready to teach.");
+    let expected = Material::Rated(vec![(2, Ratings::all(star(4)))]);
+    assert_eq!(
+        talk.state.teachable(),
+        Some(expected),
+        "what is half rated is not taught"
+    );
+    let expected = Material::Preferred {
+        chosen: 3,
+        rejected: vec![2, 4],
+    };
+    assert_eq!(talk.state.preference(3), Some(expected));
+    assert_eq!(talk.state.preference(1), None, "that one is none of them");
+
+    let request = talk.teach();
+    talk.learn(
+        request,
+        vec![Post {
+            group: 2,
+            ..rated(2, 4, 0)
+        }],
+    );
+    talk.expect(Phase::Ready, NextAction::Write);
+    talk.write(&[5]);
+    assert_eq!(talk.state.chosen, None);
+    assert_eq!(talk.state.preference(5), None, "there is nothing to compare it with");
+}
+
+#[test]
+fn a_lesson_that_breaks_a_guard_rail_is_taken_back_in_words() {
+    let mut talk = Talk::taught();
+    talk.write(&[2]);
+    talk.rate_all(5);
+    let request = talk.teach();
+    talk.learn(request, vec![rated(2, 5, 1)]);
+    assert_eq!(talk.state.watching, Some(2));
+    let breach = Some((Breach::Repeats, 1));
+    talk.answer(request, Event::Watched { node: 2, breach });
+    assert_eq!((talk.state.timeline.at(), talk.state.watching), (1, None));
+    let problem = talk.state.problem_at(Place::Lesson).expect("a sentence");
+    assert!(problem.contains("began to repeat themselves"), "{problem}");
+    assert_eq!(talk.state.redo(), Some(2));
+}
+
+#[test]
+fn lessons_have_names_and_can_be_deleted() {
+    let mut talk = Talk::taught();
+    let name = "short and clear".to_owned();
+    let request = talk.ask(Command::Name {
+        node: 1,
+        name: name.clone(),
+    });
+    talk.answer(request, Event::Named { node: 1, name });
+    assert_eq!(
+        words::lesson_name(&talk.state.timeline, 1),
+        "lesson 1, “short and clear”"
+    );
+    let request = talk.ask(Command::Delete { node: 1 });
+    talk.answer(request, Event::Deleted { node: 1 });
+    assert_eq!(talk.state.timeline.depth(), 0);
+    talk.expect(Phase::Ready, NextAction::Teach);
 }
 
 #[test]
 fn a_late_answer_does_not_take_a_newer_rating_back() {
     let mut talk = Talk::with(vec![post(1)]);
     let first = talk.rate(Metric::Relevance, 5);
-    let kept = talk.state.newest().expect("a post").ratings;
+    let kept = talk.state.current().expect("a post").ratings;
     talk.rate(Metric::Clarity, 2);
     talk.answer(first, Event::Rated { post: 1, ratings: kept });
     assert_eq!(
-        talk.state.newest().expect("a post").ratings.get(Metric::Clarity),
+        talk.state.current().expect("a post").ratings.get(Metric::Clarity),
         Some(star(2))
     );
 }
@@ -284,7 +378,7 @@ fn a_problem_is_shown_where_it_happened() {
     talk.expect(Phase::Ready, NextAction::Write);
     assert_eq!(talk.state.problem_at(Place::Desk), Some("It broke."));
 
-    talk.write(1);
+    talk.write(&[1]);
     assert_eq!(
         talk.state.problem, None,
         "the next thing that the person does clears it"
@@ -414,11 +508,11 @@ fn a_stopped_lesson_leaves_everything_as_it_was() {
     let mut talk = Talk::with(vec![rated(1, 4, 0)]);
     let before = talk.state.posts.clone();
     let request = talk.teach();
-    talk.answer(request, Event::Stepped { post: 1, step: step(1) });
+    talk.answer(request, Event::Stepped { step: step(1) });
     talk.ask(Command::Stop);
     talk.answer(request, Event::Stopped);
     talk.expect(Phase::Ready, NextAction::Teach);
-    assert_eq!((talk.state.posts.clone(), talk.state.lessons), (before, 0));
+    assert_eq!((talk.state.posts.clone(), talk.state.timeline.depth()), (before, 0));
     assert!(talk.state.steps.is_empty());
 }
 
@@ -473,7 +567,7 @@ fn teach_says_what_is_missing() {
         words::why_not_teach(&talk.state).as_deref(),
         Some("There is no post to teach from yet: write one first.")
     );
-    talk.write(1);
+    talk.write(&[1]);
     assert_eq!(words::lesson_hint(&talk.state), "Rate the post on all four.");
     talk.rate(Metric::Relevance, 3);
     talk.rate(Metric::Originality, 3);
@@ -529,22 +623,61 @@ fn numbers_become_words() {
         "Reading the model: 9.1 of 13.8 MB"
     );
     assert_eq!(words::size(&model()), "13.8 million weights");
+    let lesson = |change: fn(&mut Taught)| {
+        let mut lesson = test_lesson(&[1]);
+        change(&mut lesson.posts[0]);
+        lesson
+    };
     assert_eq!(
-        words::verdict(&lesson(1)),
+        words::verdict(&lesson(|_| ())),
         "0.75 is better than your usual 0.50: more of this."
     );
-    let worse = Lesson {
-        coefficient: -0.1,
-        reward: 0.25,
-        ..lesson(1)
-    };
+    let worse = lesson(|taught| (taught.coefficient, taught.reward) = (-0.1, Some(0.25)));
     assert_eq!(
         words::verdict(&worse),
         "0.25 is worse than your usual 0.50: less of this."
     );
-    let same = Lesson {
-        log_prob_after: -3.0,
-        ..lesson(1)
+    let same = lesson(|taught| taught.log_prob_after = -3.0);
+    assert_eq!(words::likelier_words(&same.posts[0]), "about as likely as before");
+}
+
+#[test]
+fn a_blind_test_counts_for_whom_it_was_and_proves_nothing_too_early() {
+    let mut talk = Talk::taught();
+    let tally = |talk: &Talk| talk.state.last_lesson().expect("a lesson").lesson.tally;
+    for (taught_first, better) in [(true, Some(0)), (false, Some(1)), (true, None), (false, Some(0))] {
+        let request = talk.ask(Command::Pair { seed: 1 });
+        let pair = Pair {
+            node: 1,
+            prompt: "Managing risk".into(),
+            texts: ["One.".into(), "Two.".into()],
+            taught_first,
+        };
+        talk.answer(request, Event::Paired { pair });
+        let judging = talk.state.judging(better).expect("a pair");
+        let Command::Judge { verdict, .. } = &judging else {
+            panic!("{judging:?}")
+        };
+        let next = tally(&talk).with(*verdict);
+        let request = talk.ask(judging);
+        assert_eq!(talk.state.judging(better), None, "one verdict on each pair");
+        talk.answer(request, Event::Judged { node: 1, tally: next });
+    }
+    let Tally { taught, untaught, ties } = tally(&talk);
+    assert_eq!((taught, untaught, ties), (2, 1, 1));
+    assert!(
+        words::proof(tally(&talk)).contains("Not proven yet"),
+        "{}",
+        words::proof(tally(&talk))
+    );
+    let tally = |taught, untaught| {
+        words::proof(Tally {
+            taught,
+            untaught,
+            ties: 0,
+        })
     };
-    assert_eq!(words::likelier_words(&same), "about as likely as before");
+    assert!(tally(6, 0).contains("It is better, proven"));
+    assert!(tally(0, 6).contains("It is worse, proven"));
+    assert!(tally(3, 3).contains("Not proven: "));
 }

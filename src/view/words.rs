@@ -3,8 +3,11 @@
 use crate::catalogue::Known;
 use crate::content::ContentType;
 use crate::feedback::Metric;
-use crate::protocol::{Ending, Lesson, Memory, ModelInfo, Post};
+use crate::protocol::{Ending, Lesson, LessonKind, Memory, ModelInfo, Post, Tally, Taught};
+use crate::rails::Breach;
 use crate::settings::{MOST_MEMORY, Objective, Precision};
+use crate::statistics::{SIGNIFICANT, sign_test, verdicts_to_go};
+use crate::timeline::{Node, NodeId, Timeline};
 use crate::view::{Phase, ViewState};
 
 /// "Reading the model: 9.1 of 13.8 MB"
@@ -99,22 +102,29 @@ fn from_before(content: ContentType, memory: &Memory) -> Option<String> {
         format!(
             "{} and {} from before",
             counted(posts, content.noun()),
-            counted(u64::from(memory.lessons), "lesson")
+            counted(u64::from(memory.timeline.depth()), "lesson")
         )
     })
 }
 
-/// "Post 3 is written. Rate it."
+/// "Post 3 is written. Rate it.", "Posts 3 to 6 are written. Rate them, or choose the best."
 #[must_use]
-pub fn written(post: &Post, prompt_cut: bool) -> String {
+pub fn written(posts: &[Post], prompt_cut: bool) -> String {
     let cut = if prompt_cut {
         " from the end of your prompt, which is too long for the model"
     } else {
         ""
     };
-    match post.ending {
-        Ending::Stopped => format!("{} is stopped{cut}. Rate it as it is.", numbered(post)),
-        Ending::EndOfText | Ending::Length | Ending::Full => format!("{} is written{cut}. Rate it.", numbered(post)),
+    let is_stopped = posts.iter().any(|post| post.ending == Ending::Stopped);
+    match posts {
+        [] => String::new(),
+        [post] if is_stopped => format!("{} is stopped{cut}. Rate it as it is.", numbered(post)),
+        [post] => format!("{} is written{cut}. Rate it.", numbered(post)),
+        [first, .., last] => format!(
+            "{} are {}{cut}. Rate them, or choose the best.",
+            first.content.numbered_from(first.id, last.id),
+            if is_stopped { "stopped" } else { "written" }
+        ),
     }
 }
 
@@ -148,29 +158,43 @@ pub fn effort(post: &Post) -> String {
     )
 }
 
-/// "before any lesson", "after 2 lessons"
+/// "before any lesson", "after 2 lessons", "after 2 lessons at 50 %"
 #[must_use]
 pub fn taught_before(post: &Post) -> String {
+    let strength = match (post.strength * 100.0).round() {
+        100.0 => String::new(),
+        percent => format!(" at {percent} %"),
+    };
     match post.lessons_before {
         0 => "before any lesson".into(),
-        lessons => format!("after {}", counted(u64::from(lessons), "lesson")),
+        lessons => format!("after {}{strength}", counted(u64::from(lessons), "lesson")),
     }
 }
 
 /// What the person can do about a lesson now, beside the Teach button.
 #[must_use]
 pub fn lesson_hint(state: &ViewState) -> String {
-    match (state.phase, state.newest()) {
-        (Phase::Teaching, _) => match state.steps.last() {
-            Some(step) => format!("Step {} of {}", step.number, step.of),
-            None => "The lesson begins …".into(),
+    let noun = state.content.noun();
+    match (state.phase, state.current()) {
+        (Phase::Teaching, _) => match (state.practising, state.steps.last()) {
+            (Some(texts), _) => format!("Writing {texts} texts to practise on …"),
+            (None, Some(step)) => format!("Step {} of {}", step.number, step.of),
+            (None, None) => "The lesson begins …".into(),
         },
         (_, None) => "Your ratings become the lesson.".into(),
-        (Phase::Writing, Some(_)) => format!("You can rate when the {} is whole.", state.content.noun()),
-        (_, Some(post)) if post.lesson.is_some() => format!("Taught. Write the next {}.", post.content.noun()),
-        (_, Some(post)) => match missing(post) {
-            Some(metrics) => format!("Rate {metrics}."),
-            None => "Ready to teach.".into(),
+        (Phase::Writing, Some(_)) => format!("You can rate when the {noun} is whole."),
+        (_, Some(_)) if state.is_taught() => format!("Taught. Write the next {noun}."),
+        (_, Some(post)) => match (missing(post), state.candidates().count()) {
+            (Some(metrics), 1) => format!("Rate {metrics}."),
+            (None, 1) => "Ready to teach.".into(),
+            (_, count) => match state
+                .candidates()
+                .filter(|post| post.ratings.complete().is_some())
+                .count()
+            {
+                0 => "Rate one of them, or more, or choose the best.".into(),
+                rated => format!("{rated} of {count} are rated. Ready to teach."),
+            },
         },
     }
 }
@@ -198,13 +222,13 @@ pub fn why_not_teach(state: &ViewState) -> Option<String> {
         return None;
     }
     let noun = state.content.noun();
-    Some(match (state.phase, state.newest()) {
+    Some(match (state.phase, state.current()) {
         (Phase::Loading, _) => "The model is not ready yet.".into(),
         (Phase::Error, _) => "There is no model to teach.".into(),
         (Phase::Writing, _) => format!("The {noun} is still being written."),
         (Phase::Teaching, _) => "A lesson is being taught.".into(),
         (Phase::Ready, None) => format!("There is no {noun} to teach from yet: write one first."),
-        (Phase::Ready, Some(post)) if post.lesson.is_some() => {
+        (Phase::Ready, Some(_)) if state.is_taught() => {
             format!("This {noun} is taught already. Write the next one, or undo the lesson to rate it anew.")
         }
         (Phase::Ready, Some(post)) => match missing(post) {
@@ -216,14 +240,14 @@ pub fn why_not_teach(state: &ViewState) -> Option<String> {
 
 /// How much likelier the model finds a post after a lesson, token for token: 0.09 is 9 % likelier.
 #[must_use]
-pub fn likelier(lesson: &Lesson) -> f64 {
-    (lesson.log_prob_after - lesson.log_prob_before).exp() - 1.0
+pub fn likelier(taught: &Taught) -> f64 {
+    (taught.log_prob_after - taught.log_prob_before).exp() - 1.0
 }
 
 /// "9 % likelier", "4 % less likely", "about as likely as before"
 #[must_use]
-pub fn likelier_words(lesson: &Lesson) -> String {
-    let change = likelier(lesson) * 100.0;
+pub fn likelier_words(taught: &Taught) -> String {
+    let change = likelier(taught) * 100.0;
     if change.abs() < 0.5 {
         "about as likely as before".to_owned()
     } else if change > 0.0 {
@@ -235,28 +259,184 @@ pub fn likelier_words(lesson: &Lesson) -> String {
 
 /// "Lesson 2 is learned. The model now finds this post 9 % likelier, word for word."
 #[must_use]
-pub fn learned(content: ContentType, lesson: &Lesson) -> String {
-    let (noun, change) = (content.noun(), likelier_words(lesson));
-    format!(
-        "Lesson {} is learned. The model now finds this {noun} {change}, word for word.",
-        lesson.number
-    )
+pub fn learned(content: ContentType, node: &Node) -> String {
+    let noun = content.noun();
+    let number = node.id;
+    match (node.lesson.kind, node.lesson.posts.as_slice()) {
+        (LessonKind::Rated, [taught]) => {
+            let change = likelier_words(taught);
+            format!("Lesson {number} is learned. The model now finds this {noun} {change}, word for word.")
+        }
+        (LessonKind::Rated, posts) => {
+            let likelier = posts.iter().filter(|taught| likelier(taught) > 0.0).count();
+            format!(
+                "Lesson {number} is learned from {} ratings: {likelier} of the {noun}s became likelier, {} less likely.",
+                posts.len(),
+                posts.len() - likelier
+            )
+        }
+        (LessonKind::Preferred | LessonKind::Edited, [taught, ..]) => {
+            let change = likelier_words(taught);
+            let which = if node.lesson.kind == LessonKind::Edited {
+                "your version"
+            } else {
+                "your choice"
+            };
+            format!("Lesson {number} is learned. The model now finds {which} {change}, word for word.")
+        }
+        (LessonKind::Preferred | LessonKind::Edited, []) => format!("Lesson {number} is learned."),
+    }
 }
 
 /// What the lesson said, in plain words.
 #[must_use]
 pub fn verdict(lesson: &Lesson) -> String {
-    let (reward, usual) = (lesson.reward, lesson.baseline);
-    match lesson.teaching.objective {
-        Objective::RewardWeighted => format!("A reward of {reward:.2} says: more of this, by that much."),
-        Objective::Advantage if lesson.coefficient > 0.01 => {
-            format!("{reward:.2} is better than your usual {usual:.2}: more of this.")
+    match (lesson.kind, lesson.posts.as_slice()) {
+        (LessonKind::Preferred, _) => "More like the one that you chose, less like the others.".into(),
+        (LessonKind::Edited, _) => "More like your version, less like the one that it replaces.".into(),
+        (LessonKind::Rated, [taught]) => {
+            let (reward, usual) = (taught.reward.unwrap_or_default(), taught.baseline);
+            match lesson.teaching.objective {
+                Objective::RewardWeighted => format!("A reward of {reward:.2} says: more of this, by that much."),
+                Objective::Advantage if taught.coefficient > 0.01 => {
+                    format!("{reward:.2} is better than your usual {usual:.2}: more of this.")
+                }
+                Objective::Advantage if taught.coefficient < -0.01 => {
+                    format!("{reward:.2} is worse than your usual {usual:.2}: less of this.")
+                }
+                Objective::Advantage => format!("{reward:.2} is about your usual {usual:.2}: little to change."),
+            }
         }
-        Objective::Advantage if lesson.coefficient < -0.01 => {
-            format!("{reward:.2} is worse than your usual {usual:.2}: less of this.")
+        (LessonKind::Rated, posts) => {
+            let rewards = posts.iter().filter_map(|taught| taught.reward);
+            let list: Vec<String> = rewards.map(|reward| format!("{reward:.2}")).collect();
+            format!(
+                "Rewards of {}: more of the better ones, less of the others.",
+                list.join(", ")
+            )
         }
-        Objective::Advantage => format!("{reward:.2} is about your usual {usual:.2}: little to change."),
     }
+}
+
+/// What the blind tests say so far: an exact sign test, ties left out.
+#[must_use]
+pub fn proof(tally: Tally) -> String {
+    let Tally { taught, untaught, ties } = tally;
+    let chance = sign_test(taught, untaught);
+    let count = match (taught + untaught, ties) {
+        (0, 0) => return "Nothing is compared yet. It takes at least six verdicts to prove anything.".into(),
+        (n, 0) => format!("The taught model was better in {taught} of {n}"),
+        (n, 1) => format!("The taught model was better in {taught} of {n}, and once neither was"),
+        (n, ties) => format!("The taught model was better in {taught} of {n}, and {ties} times neither was"),
+    };
+    if chance < SIGNIFICANT {
+        let what = if taught > untaught {
+            "It is better"
+        } else {
+            "It is worse"
+        };
+        return format!(
+            "{count}. {what}, proven: chance alone would do that in {:.1} % of tests.",
+            100.0 * chance
+        );
+    }
+    match verdicts_to_go(taught, untaught, MOST_VERDICTS) {
+        Some(more) if taught > untaught => {
+            format!("{count}. Not proven yet: about {more} more, if it goes on like this.")
+        }
+        Some(_) | None => format!("{count}. Not proven: that is what chance alone does."),
+    }
+}
+
+/// More verdicts than anybody gives.
+const MOST_VERDICTS: u32 = 500;
+
+/// How the model practised; nothing if it did not.
+#[must_use]
+pub fn practice(content: ContentType, lesson: &Lesson) -> Option<String> {
+    let correlation = lesson.rater.filter(|_| lesson.practised > 0)?;
+    Some(format!(
+        "Then it practised on {} {}s of its own, judged as you would, as far as your ratings tell (rank correlation {correlation:.2}).",
+        lesson.practised,
+        content.noun()
+    ))
+}
+
+/// "from post 3", "from posts 3, 4 and 6"
+#[must_use]
+pub fn taught_from(content: ContentType, lesson: &Lesson) -> String {
+    let numbers: Vec<String> = lesson.posts.iter().map(|taught| taught.post.to_string()).collect();
+    let noun = content.noun();
+    match (lesson.kind, numbers.as_slice()) {
+        (LessonKind::Edited, [_, replaced, ..]) => format!("from your version of {noun} {replaced}"),
+        (_, []) => String::new(),
+        (_, [one]) => format!("from {noun} {one}"),
+        (_, [others @ .., last]) => format!("from {noun}s {} and {last}", others.join(", ")),
+    }
+}
+
+/// "Lesson 3", "Lesson 3, “short and clear”", "the untaught model"
+#[must_use]
+pub fn lesson_name(timeline: &Timeline, id: NodeId) -> String {
+    match timeline.node(id) {
+        None => "the untaught model".into(),
+        Some(node) if node.name.is_empty() => format!("lesson {id}"),
+        Some(node) => format!("lesson {id}, “{}”", node.name),
+    }
+}
+
+/// Said when another lesson is in force; the timeline is still as before.
+#[must_use]
+pub fn went(timeline: &Timeline, to: NodeId) -> String {
+    if timeline.before() == Some(to) {
+        format!("Lesson {} is taken back.", timeline.at())
+    } else if timeline.after() == Some(to) {
+        format!("Lesson {to} is back.")
+    } else {
+        format!("You are at {}.", lesson_name(timeline, to))
+    }
+}
+
+/// "Lesson 3 is called “short and clear”."
+#[must_use]
+pub fn named(id: NodeId, name: &str) -> String {
+    if name.is_empty() {
+        format!("Lesson {id} has no name any more.")
+    } else {
+        format!("Lesson {id} is called “{name}”.")
+    }
+}
+
+/// "Lesson 3 and 2 that followed are deleted."
+#[must_use]
+pub fn deleted(id: NodeId, count: usize) -> String {
+    match count {
+        0 | 1 => format!("Lesson {id} is deleted."),
+        count => format!("Lesson {id} and {} that followed are deleted.", count - 1),
+    }
+}
+
+/// Why a lesson was taken back by itself.
+#[must_use]
+pub fn taken_back(id: NodeId, breach: Breach) -> String {
+    let why = match breach {
+        Breach::Kl => "the model wrote too differently from what it was",
+        Breach::Entropy => "the model's choice of words became narrow",
+        Breach::Distinct => "its texts became alike",
+        Breach::Repeats => "its texts began to repeat themselves",
+        Breach::Doubles => "it wrote the same text again and again",
+        Breach::Ended => "its texts came to no end",
+        Breach::Words => "its texts became very short",
+    };
+    format!(
+        "Lesson {id} was taken back by itself: after it, {why}. Your ratings are kept; Redo brings it back all the same."
+    )
+}
+
+/// "14.0 MB"
+#[must_use]
+pub fn snapshots(timeline: &Timeline) -> String {
+    format!("The lessons take {} on this device.", disk_size(timeline.bytes()))
 }
 
 /// "4 steps in 2.1 s"

@@ -12,13 +12,17 @@ use web_sys::{IdbDatabase, IdbTransaction};
 
 use super::history::{Head, History, Record};
 use super::host;
+use super::old;
 use super::store::{Change, Error, Found};
 use crate::engine::{Completion, generation};
 use crate::protocol::Post;
+use crate::timeline::{Node, NodeId, ROOT, Timeline};
 
 const NAME: &str = "fledge";
 /// Posts with their tokens, by `[history, post]`.
 const POSTS: &str = "posts";
+/// Each lesson's [`Node`], by `[history, lesson]`.
+const LESSONS: &str = "lessons";
 /// What was learned, as bytes, by `[history, lesson]`.
 const SNAPSHOTS: &str = "snapshots";
 /// One [`Head`] a history, by its name.
@@ -40,8 +44,9 @@ impl Drop for Database {
 impl Database {
     pub async fn open(name: &str) -> Result<Self, Error> {
         let database = DatabaseBuilder::new(NAME)
-            .version(1)
+            .version(2)
             .add_object_store(ObjectStoreBuilder::new(POSTS))
+            .add_object_store(ObjectStoreBuilder::new(LESSONS))
             .add_object_store(ObjectStoreBuilder::new(SNAPSHOTS))
             .add_object_store(ObjectStoreBuilder::new(HEADS))
             .build()
@@ -68,20 +73,55 @@ impl Database {
     pub async fn load(&self) -> Result<Found, Error> {
         let values = self.reading(POSTS)?.get_all(Some(self.all()?), None)?.await?;
         let all = values.len();
+        let nodes = self.reading(LESSONS)?.get_all(Some(self.all()?), None)?.await?;
+        let mut nodes: Vec<Node> = nodes
+            .into_iter()
+            .filter_map(|value| serde_wasm_bindgen::from_value(value).ok())
+            .collect();
+        if nodes.is_empty() {
+            nodes = self.lessons_in_posts(&values).await?;
+        }
         let records: Vec<Record> = values
             .into_iter()
             .filter_map(|value| StoredPost::read(value).ok())
             .collect();
         let head = self.reading(HEADS)?.get(JsValue::from_str(&self.name))?.await?;
         let head = head.and_then(|value| serde_wasm_bindgen::from_value::<Head>(value).ok());
-        let head = head.unwrap_or_else(|| Head::rebuilt(&records)).covering(&records);
-        Ok(Found {
-            damaged: all - records.len(),
-            history: History { head, records },
-        })
+        // Without a head, what was taught last is in force.
+        let newest = nodes.iter().map(|node| node.id).max().unwrap_or(ROOT);
+        let head = head.unwrap_or(Head {
+            at: newest,
+            ..Head::default()
+        });
+        let mut history = History {
+            timeline: Timeline::restored(nodes, head.at, head.tip, head.last),
+            next_post: head.next_post,
+            records,
+        };
+        let damaged = all - history.records.len();
+        history.cover();
+        Ok(Found { history, damaged })
     }
 
-    pub async fn snapshot(&self, lesson: u32) -> Result<Option<Vec<u8>>, Error> {
+    /// Lessons as version 1 kept them: in their posts, one after the other, the snapshot of each under its number.
+    async fn lessons_in_posts(&self, posts: &[JsValue]) -> Result<Vec<Node>, Error> {
+        let mut nodes = Vec::new();
+        for value in posts {
+            let Ok(old::Stored { post }) = serde_wasm_bindgen::from_value(value.clone()) else {
+                continue;
+            };
+            if let Some(lesson) = post.lesson {
+                let bytes = self
+                    .snapshot(lesson.number)
+                    .await?
+                    .map_or(0, |bytes| bytes.len() as u64);
+                nodes.push(lesson.into_node(post.id, bytes));
+            }
+        }
+        Ok(nodes)
+    }
+
+    pub async fn snapshot(&self, lesson: NodeId) -> Result<Option<Vec<u8>>, Error> {
         let value = self.reading(SNAPSHOTS)?.get(self.key(lesson))?.await?;
         Ok(value
             .and_then(|value| value.dyn_into::<Uint8Array>().ok())
@@ -89,40 +129,40 @@ impl Database {
     }
 
     /// Every snapshot that can be read.
-    pub async fn snapshots(&self, head: Head) -> BTreeMap<u32, Vec<u8>> {
-        let (first, last) = head.snapshots();
+    pub async fn snapshots(&self, timeline: &Timeline) -> BTreeMap<NodeId, Vec<u8>> {
         let mut snapshots = BTreeMap::new();
-        for lesson in first..=last {
-            if let Ok(Some(bytes)) = self.snapshot(lesson).await {
-                snapshots.insert(lesson, bytes);
+        for node in timeline.nodes() {
+            if let Ok(Some(bytes)) = self.snapshot(node.id).await {
+                snapshots.insert(node.id, bytes);
             }
         }
         snapshots
     }
 
     pub async fn save(&self, change: &Change<'_>) -> Result<(), Error> {
-        self.write(|posts, snapshots, heads| {
+        self.write(|stores| {
             for record in change.posts {
-                posts.put(&StoredPost::write(record)?, Some(&self.key(record.post.id)))?;
+                stores
+                    .posts
+                    .put(&StoredPost::write(record)?, Some(&self.key(record.post.id)))?;
             }
-            let (first, last) = change.head.snapshots();
-            if let Some(bytes) = change.snapshot {
-                snapshots.put(&Uint8Array::from(bytes), Some(&self.key(last)))?;
+            for node in change.nodes {
+                stores
+                    .lessons
+                    .put(&serde_wasm_bindgen::to_value(node)?, Some(&self.key(node.id)))?;
             }
-            let (lowest, highest) = self.ends();
-            snapshots.delete(Query::KeyRange(KeyRange::bound(
-                &lowest,
-                &self.key(first),
-                None,
-                Some(true),
-            )?))?;
-            snapshots.delete(Query::KeyRange(KeyRange::bound(
-                &self.key(last),
-                &highest,
-                Some(true),
-                None,
-            )?))?;
-            heads.put(
+            if let Some((lesson, bytes)) = change.snapshot {
+                stores
+                    .snapshots
+                    .put(&Uint8Array::from(bytes), Some(&self.key(lesson)))?;
+            }
+            for lesson in change.thinned.iter().chain(change.deleted) {
+                stores.snapshots.delete(self.key(*lesson))?;
+            }
+            for lesson in change.deleted {
+                stores.lessons.delete(self.key(*lesson))?;
+            }
+            stores.heads.put(
                 &serde_wasm_bindgen::to_value(&change.head)?,
                 Some(&self.name.as_str().into()),
             )?;
@@ -132,23 +172,26 @@ impl Database {
     }
 
     pub async fn forget(&self) -> Result<(), Error> {
-        self.write(|posts, snapshots, heads| {
-            posts.delete(self.all()?)?;
-            snapshots.delete(self.all()?)?;
-            heads.delete(JsValue::from_str(&self.name))?;
+        self.write(|stores| {
+            stores.posts.delete(self.all()?)?;
+            stores.lessons.delete(self.all()?)?;
+            stores.snapshots.delete(self.all()?)?;
+            stores.heads.delete(JsValue::from_str(&self.name))?;
             Ok(())
         })
         .await
     }
 
     /// Runs `requests` in one transaction and waits until it is on the disk. If one fails, none has happened.
-    async fn write(
-        &self,
-        requests: impl FnOnce(ObjectStore, ObjectStore, ObjectStore) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    async fn write(&self, requests: impl FnOnce(Stores) -> Result<(), Error>) -> Result<(), Error> {
         let transaction = strict_transaction(&self.raw)?;
         let store = |name| Ok::<_, Error>(ObjectStore::from(transaction.object_store(name)?));
-        let requested = requests(store(POSTS)?, store(SNAPSHOTS)?, store(HEADS)?);
+        let requested = requests(Stores {
+            posts: store(POSTS)?,
+            lessons: store(LESSONS)?,
+            snapshots: store(SNAPSHOTS)?,
+            heads: store(HEADS)?,
+        });
         let end = Promise::new(&mut |resolve, reject| {
             transaction.set_oncomplete(Some(&resolve));
             transaction.set_onabort(Some(&reject));
@@ -179,10 +222,21 @@ impl Database {
     }
 }
 
+/// Every object store, in one transaction.
+struct Stores {
+    posts: ObjectStore,
+    lessons: ObjectStore,
+    snapshots: ObjectStore,
+    heads: ObjectStore,
+}
+
 /// A transaction over everything that is complete only when it is on the disk. `idb` has no way to ask for that, and
 /// `web-sys` counts the option as unstable, so the call goes by name; browsers that don't know the option ignore it.
 fn strict_transaction(database: &IdbDatabase) -> Result<IdbTransaction, Error> {
-    let names: Array = [POSTS, SNAPSHOTS, HEADS].into_iter().map(JsValue::from).collect();
+    let names: Array = [POSTS, LESSONS, SNAPSHOTS, HEADS]
+        .into_iter()
+        .map(JsValue::from)
+        .collect();
     let options = Object::new();
     host::set(&options, "durability", &"strict".into());
     let open: Function = Reflect::get(database, &"transaction".into())?.unchecked_into();

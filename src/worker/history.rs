@@ -1,10 +1,11 @@
-//! The posts of one model and type of text, and the lessons in force, as plain data.
+//! The posts of one model and type of text, and its lessons, as plain data.
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Completion;
-use crate::protocol::{Memory, Post, PostId, UNDO_DEPTH};
+use crate::protocol::{Memory, Post, PostId};
 use crate::settings::Lora;
+use crate::timeline::{NodeId, Timeline};
 
 /// A post, with what teaching from it needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,14 +16,17 @@ pub struct Record {
     pub completion: Completion,
 }
 
-/// Where a history stands. It says which snapshots are kept: those from `lessons - undoable` to `lessons`,
-/// except 0, which is the untaught model and needs none.
+/// Where a history stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Head {
-    /// Lessons in force.
-    pub lessons: u32,
-    /// How many of them can be taken back.
-    pub undoable: u32,
+    /// The lesson in force. Before lessons were a tree, this was their number.
+    #[serde(alias = "lessons")]
+    pub at: NodeId,
+    /// Where Redo leads.
+    pub tip: NodeId,
+    /// The greatest number of a lesson so far.
+    pub last: NodeId,
     /// The id of the next post.
     pub next_post: PostId,
 }
@@ -30,123 +34,75 @@ pub struct Head {
 impl Default for Head {
     fn default() -> Self {
         Self {
-            lessons: 0,
-            undoable: 0,
+            at: 0,
+            tip: 0,
+            last: 0,
             next_post: 1,
         }
     }
 }
 
-impl Head {
-    /// After one more post.
-    #[must_use]
-    pub const fn written(self, post: PostId) -> Self {
-        Self {
-            next_post: post + 1,
-            ..self
-        }
-    }
-
-    /// After one more lesson.
-    #[must_use]
-    pub fn learned(self) -> Self {
-        Self {
-            lessons: self.lessons + 1,
-            undoable: (self.undoable + 1).min(UNDO_DEPTH),
-            ..self
-        }
-    }
-
-    /// With the last lesson taken back; `None` if there is none, or it lies too far back.
-    #[must_use]
-    pub fn undone(self) -> Option<Self> {
-        Some(Self {
-            lessons: self.lessons.checked_sub(1)?,
-            undoable: self.undoable.checked_sub(1)?,
-            ..self
-        })
-    }
-
-    /// The first lesson whose snapshot is kept, and the last.
-    #[must_use]
-    pub const fn snapshots(self) -> (u32, u32) {
-        (self.lessons.saturating_sub(self.undoable), self.lessons)
-    }
-
-    /// A head for posts whose own is lost.
-    #[must_use]
-    pub fn rebuilt(records: &[Record]) -> Self {
-        let numbers = records
-            .iter()
-            .filter_map(|record| Some(record.post.lesson.as_ref()?.number));
-        let lessons = numbers.max().unwrap_or(0);
-        Self {
-            lessons,
-            undoable: lessons.min(UNDO_DEPTH),
-            ..Self::default()
-        }
-    }
-
-    /// Makes up for a head that is lost or older than the posts: no post is ever overwritten by a new one.
-    #[must_use]
-    pub fn covering(self, records: &[Record]) -> Self {
-        let newest = records.iter().map(|record| record.post.id).max().unwrap_or(0);
-        Self {
-            next_post: self.next_post.max(newest + 1),
-            ..self
-        }
-    }
-}
-
-/// All posts, oldest first, and where they stand.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// All posts, oldest first, and all lessons.
+#[derive(Clone, Debug, PartialEq)]
 pub struct History {
-    /// Where it stands.
-    pub head: Head,
     /// The posts.
     pub records: Vec<Record>,
+    /// The lessons.
+    pub timeline: Timeline,
+    /// The id of the next post.
+    pub next_post: PostId,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            records: Vec::new(),
+            timeline: Timeline::default(),
+            next_post: 1,
+        }
+    }
 }
 
 impl History {
+    /// Where it stands.
+    #[must_use]
+    pub const fn head(&self) -> Head {
+        Head {
+            at: self.timeline.at(),
+            tip: self.timeline.tip(),
+            last: self.timeline.last(),
+            next_post: self.next_post,
+        }
+    }
+
     /// A post.
     #[must_use]
     pub fn record(&self, id: PostId) -> Option<&Record> {
         self.records.iter().rev().find(|record| record.post.id == id)
     }
 
-    /// The post that the last lesson in force was taught from.
-    #[must_use]
-    pub fn last_taught(&self) -> Option<&Record> {
-        let last = |record: &&Record| {
-            record
-                .post
-                .lesson
-                .as_ref()
-                .is_some_and(|l| l.number == self.head.lessons)
-        };
-        self.records.iter().find(last)
-    }
-
     /// Replaces the post of that id, or adds it as the newest.
-    pub fn put(&mut self, head: Head, record: Record) {
-        self.head = head;
+    pub fn put(&mut self, record: Record) {
+        self.next_post = self.next_post.max(record.post.id + 1);
         match self.records.iter_mut().rev().find(|old| old.post.id == record.post.id) {
             Some(old) => *old = record,
             None => self.records.push(record),
         }
     }
 
-    /// Goes back to a lesson, because later ones are lost, and returns the posts that changed by that.
-    pub fn fall_back(&mut self, lesson: u32) -> Vec<Record> {
-        let lost = self.head.lessons.saturating_sub(lesson);
-        self.head.lessons = lesson;
-        self.head.undoable = self.head.undoable.saturating_sub(lost).min(lesson);
-        let is_lost = |record: &&mut Record| record.post.lesson.as_ref().is_some_and(|l| l.number > lesson);
-        let clear = |record: &mut Record| {
-            record.post.lesson = None;
-            record.clone()
-        };
-        self.records.iter_mut().filter(is_lost).map(clear).collect()
+    /// Makes up for a head that is lost or older than the posts: no post is ever overwritten by a new one.
+    pub fn cover(&mut self) {
+        let newest = self.records.iter().map(|record| record.post.id).max().unwrap_or(0);
+        self.next_post = self.next_post.max(newest + 1);
+    }
+
+    /// The rated posts that lessons in force were taught from, each with how many lessons ago that was.
+    pub fn taught(&self) -> impl Iterator<Item = (&Record, u32)> {
+        let depth = self.timeline.depth();
+        self.timeline.in_force().zip(0..).flat_map(move |(node, at)| {
+            let rated = node.lesson.posts.iter().filter(|taught| taught.reward.is_some());
+            rated.filter_map(move |taught| Some((self.record(taught.post)?, depth - at)))
+        })
     }
 
     /// What the page gets.
@@ -154,8 +110,7 @@ impl History {
     pub fn memory(&self, lora: Option<Lora>) -> Memory {
         Memory {
             posts: self.records.iter().map(|record| record.post.clone()).collect(),
-            lessons: self.head.lessons,
-            undoable: self.head.undoable,
+            timeline: self.timeline.clone(),
             lora,
         }
     }
@@ -166,28 +121,15 @@ mod tests {
     use super::*;
     use crate::content::ContentType;
     use crate::feedback::PartialRatings;
-    use crate::protocol::{Ending, Lesson};
-    use crate::settings::{Sampling, Teaching};
+    use crate::protocol::{Ending, test_lesson};
+    use crate::settings::Sampling;
 
-    fn lesson(number: u32) -> Lesson {
-        Lesson {
-            number,
-            reward: 0.5,
-            baseline: 0.5,
-            coefficient: 0.0,
-            teaching: Teaching::default(),
-            steps: Vec::new(),
-            log_prob_before: -2.0,
-            log_prob_after: -1.0,
-            after: None,
-        }
-    }
-
-    /// Post `id`, taught as lesson `id`.
-    fn taught(id: PostId) -> Record {
+    fn record(id: PostId) -> Record {
         let post = Post {
             id,
             content: ContentType::default(),
+            group: id,
+            edit_of: None,
             prompt: String::new(),
             text: String::new(),
             tokens: 1,
@@ -196,8 +138,8 @@ mod tests {
             lessons_before: id - 1,
             written_at: 0.0,
             millis: 0.0,
+            strength: 1.0,
             ratings: PartialRatings::default(),
-            lesson: Some(lesson(id)),
         };
         let completion = Completion {
             prompt_ids: vec![1],
@@ -209,80 +151,33 @@ mod tests {
         Record { post, completion }
     }
 
-    fn after_lessons(count: u32) -> History {
+    #[test]
+    fn what_was_taught_on_another_branch_is_not_replayed() {
         let mut history = History::default();
-        for id in 1..=count {
-            history.put(history.head.written(id).learned(), taught(id));
+        for id in 1..=3 {
+            history.put(record(id));
+            if id == 3 {
+                history.timeline.go(1);
+            }
+            history.timeline.learn(test_lesson(&[id]), 10);
         }
-        history
+        let taught: Vec<(PostId, u32)> = history.taught().map(|(record, age)| (record.post.id, age)).collect();
+        assert_eq!(taught, [(1, 2), (3, 1)]);
     }
 
     #[test]
-    fn the_last_eight_lessons_can_be_taken_back() {
-        let mut head = after_lessons(20).head;
-        assert_eq!(
-            head,
-            Head {
-                lessons: 20,
-                undoable: 8,
-                next_post: 21
-            }
-        );
-        assert_eq!(head.snapshots(), (12, 20));
-        for _ in 0..8 {
-            head = head.undone().expect("undoable");
-            assert_eq!(head.snapshots().0, 12, "what undoing needs stays");
-        }
-        assert_eq!(head.undone(), None);
-        assert_eq!(
-            head.learned(),
-            Head {
-                lessons: 13,
-                undoable: 1,
-                next_post: 21
-            }
-        );
+    fn a_lost_head_overwrites_no_post() {
+        let mut history = History {
+            records: vec![record(4), record(9)],
+            ..History::default()
+        };
+        history.cover();
+        assert_eq!(history.next_post, 10);
     }
 
     #[test]
-    fn few_lessons_can_all_be_taken_back() {
-        let head = after_lessons(2).head;
-        assert_eq!(head.snapshots(), (0, 2));
-        assert_eq!(head.undone().and_then(Head::undone).map(|head| head.lessons), Some(0));
-        assert_eq!(Head::default().undone(), None);
-    }
-
-    #[test]
-    fn falling_back_clears_the_lessons_that_are_lost() {
-        let mut history = after_lessons(10);
-        let changed: Vec<PostId> = history.fall_back(8).iter().map(|record| record.post.id).collect();
-        assert_eq!(changed, [9, 10]);
-        assert_eq!(
-            history.head,
-            Head {
-                lessons: 8,
-                undoable: 6,
-                next_post: 11
-            }
-        );
-        assert_eq!(history.last_taught().map(|record| record.post.id), Some(8));
-        history.fall_back(0);
-        assert_eq!(
-            history.head,
-            Head {
-                lessons: 0,
-                undoable: 0,
-                next_post: 11
-            }
-        );
-        assert!(history.records.iter().all(|record| record.post.lesson.is_none()));
-    }
-
-    #[test]
-    fn a_lost_head_is_rebuilt_from_the_posts() {
-        let history = after_lessons(10);
-        let head = Head::rebuilt(&history.records).covering(&history.records);
-        assert_eq!(head, history.head);
-        assert_eq!(Head::default().covering(&history.records).next_post, 11);
+    fn a_head_from_before_there_was_a_tree_can_be_read() {
+        let head: Head = serde_json::from_str(r#"{"lessons":5,"undoable":5,"next_post":9}"#).expect("a head");
+        assert_eq!((head.at, head.next_post), (5, 9));
     }
 }

@@ -6,8 +6,10 @@
 
 use super::dispatch::Page;
 use super::lecture::Lecture;
+use super::pairing::Pairing;
 use super::problem::Problem;
 use super::studio::Studio;
+use super::watching::Watching;
 use super::writing::{Comparison, WarmUp, Writing};
 use crate::protocol::{Event, RequestId};
 
@@ -17,8 +19,12 @@ pub enum Job {
     Write(Box<Writing>),
     /// A lesson.
     Teach(Box<Lecture>),
+    /// Two texts for a blind test.
+    Pair(Box<Pairing>),
     /// The taught model writes the post of its last lesson once more. Nobody waits for it.
     Compare(Box<Comparison>),
+    /// The guard rails are watched. Nobody waits for that either.
+    Watch(Box<Watching>),
     /// A few words before the first post. Nobody waits for them.
     WarmUp(Box<WarmUp>),
 }
@@ -29,7 +35,9 @@ impl Job {
         match self {
             Self::Write(writing) => writing.request,
             Self::Teach(lecture) => lecture.request,
+            Self::Pair(pairing) => pairing.request,
             Self::Compare(comparison) => comparison.request,
+            Self::Watch(watching) => watching.request,
             Self::WarmUp(warm_up) => warm_up.request,
         }
     }
@@ -39,7 +47,9 @@ impl Job {
         match self {
             Self::Write(writing) => writing.step(studio, page).await,
             Self::Teach(lecture) => lecture.step(studio, page).await,
+            Self::Pair(pairing) => pairing.step(studio, page),
             Self::Compare(comparison) => comparison.step(studio, page).await,
+            Self::Watch(watching) => watching.step(studio, page).await,
             Self::WarmUp(warm_up) => Ok(warm_up.step(studio)),
         }
     }
@@ -52,7 +62,11 @@ impl Job {
                 page.tell(lecture.request, Event::Stopped);
                 Ok(())
             }
-            Self::Compare(_) | Self::WarmUp(_) => Ok(()),
+            Self::Pair(pairing) => {
+                page.tell(pairing.request, Event::Stopped);
+                Ok(())
+            }
+            Self::Compare(_) | Self::Watch(_) | Self::WarmUp(_) => Ok(()),
         }
     }
 }

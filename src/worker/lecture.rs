@@ -1,110 +1,290 @@
 //! The job that teaches: one optimiser step at a time, then everything into the database at once.
 
 use super::dispatch::Page;
+use super::history::Record;
 use super::host;
 use super::job::Job;
 use super::problem::Problem;
 use super::studio::Studio;
 use super::writing::Comparison;
-use crate::feedback::{Ratings, Weights};
-use crate::learning::{self, Learner};
-use crate::protocol::{Event, Lesson, PostId, RequestId, Step};
+use crate::engine::Completion;
+use crate::feedback::{PartialRatings, Reward, Weights};
+use crate::learning::{self, Course, Learner, Practice, Progress, replay};
+use crate::protocol::{Ending, Event, Lesson, LessonKind, Material, Post, PostId, RequestId, Step, Tally, Taught};
 use crate::settings::Teaching;
+
+/// Seeds of texts to practise on begin here, far from those that a person would type.
+const PRACTICE_SEED: u64 = 1 << 40;
 
 /// A lesson in progress, with the copy of the learner that it changes.
 pub struct Lecture {
     /// What it answers.
     pub request: RequestId,
-    post: PostId,
-    ratings: Ratings,
-    reward: f64,
+    /// The posts that it is taught from, as they will be kept: the chosen one or the edit first.
+    records: Vec<Record>,
+    /// Of each, if they were rated.
+    rewards: Vec<Option<Reward>>,
+    kind: LessonKind,
+    weights: Weights,
     teaching: Teaching,
     pupil: Learner,
-    lesson: learning::Lesson,
+    stage: Stage,
     steps: Vec<Step>,
+    /// How well the automatic rater knows the person, if it judged anything.
+    rater: Option<f64>,
+    told_of_practice: bool,
+}
+
+enum Stage {
+    /// The automatic rater has not seen these posts yet.
+    Looking(Vec<Record>),
+    Teaching(Box<Course>),
 }
 
 impl Lecture {
     /// Begins a lesson.
     pub fn begin(
         request: RequestId,
-        post: PostId,
-        ratings: Ratings,
-        weights: &Weights,
+        material: &Material,
+        weights: Weights,
         teaching: Teaching,
         studio: &Studio,
     ) -> Result<Job, Problem> {
-        let record = studio.record(post)?;
-        if record.post.lesson.is_some() {
-            return Err(Problem::TaughtAlready(post));
-        }
+        let (kind, records) = gather(material, studio)?;
+        let rewards = records.iter().map(|record| match kind {
+            LessonKind::Rated => record.post.ratings.complete().map(|ratings| weights.reward(&ratings)),
+            LessonKind::Preferred | LessonKind::Edited => None,
+        });
         let mut teaching = teaching.clamped();
         let pupil = studio.pupil(teaching.lora)?;
         teaching.lora = *pupil.lora();
-        let reward = weights.reward(&ratings);
-        let lesson = learning::Lesson::begin(&pupil, &studio.model, &record.completion, reward, &teaching)?;
-        let steps = Vec::with_capacity(teaching.steps);
-        let reward = reward.get();
+        let mut unseen = studio.unseen();
+        for record in &records {
+            let is_known =
+                studio.has_seen(record.post.id) || unseen.iter().any(|other| other.post.id == record.post.id);
+            if record.post.ratings.complete().is_some() && !is_known {
+                unseen.push(record.clone());
+            }
+        }
         Ok(Job::Teach(Box::new(Self {
             request,
-            post,
-            ratings,
-            reward,
+            rewards: rewards.collect(),
+            kind,
+            weights,
+            steps: Vec::new(),
             teaching,
             pupil,
-            lesson,
-            steps,
+            stage: Stage::Looking(unseen),
+            records,
+            rater: None,
+            told_of_practice: false,
         })))
     }
 
-    /// Takes one optimiser step, or ends.
+    /// Looks at a post, takes one optimiser step, draws one token of each text to practise on, or ends.
     pub async fn step(mut self: Box<Self>, studio: &mut Studio, page: &Page) -> Result<Option<Job>, Problem> {
-        if self.lesson.done() {
-            return self.finish(studio, page).await;
+        match &mut self.stage {
+            Stage::Looking(unseen) => {
+                if let Some(record) = unseen.pop() {
+                    studio.see(&record)?;
+                } else {
+                    self.stage = Stage::Teaching(Box::new(self.course(studio)?));
+                }
+            }
+            Stage::Teaching(course) if course.done() => return self.finish(studio, page).await,
+            Stage::Teaching(course) => {
+                let began_at = host::now();
+                match course.step(&mut self.pupil, &studio.model)? {
+                    Progress::Stepped(report) => {
+                        let step = Step {
+                            number: self.steps.len() + 1,
+                            of: course.steps(),
+                            loss: report.loss,
+                            gradient_norm: report.gradient_norm,
+                            kl: report.kl,
+                            millis: host::now() - began_at,
+                        };
+                        self.steps.push(step);
+                        page.tell(self.request, Event::Stepped { step });
+                    }
+                    Progress::Wrote if !self.told_of_practice => {
+                        self.told_of_practice = true;
+                        let texts = self.teaching.practice;
+                        page.tell(self.request, Event::Practising { texts });
+                    }
+                    Progress::Wrote => {}
+                }
+            }
         }
-        let began_at = host::now();
-        let report = self.lesson.step(&mut self.pupil, &studio.model)?;
-        let step = Step {
-            number: self.steps.len() + 1,
-            of: self.teaching.steps,
-            loss: report.loss,
-            gradient_norm: report.gradient_norm,
-            kl: report.kl,
-            millis: host::now() - began_at,
-        };
-        self.steps.push(step);
-        page.tell(self.request, Event::Stepped { post: self.post, step });
         Ok(Some(Job::Teach(self)))
+    }
+
+    /// All that is taught, once every rating is known to the automatic rater.
+    fn course(&mut self, studio: &Studio) -> Result<Course, Problem> {
+        let past = studio.past(&self.weights);
+        let number = u64::from(studio.timeline().next());
+        let count = self.teaching.replay * self.records.len();
+        let replayed = replay::draw(&past, studio.usual(), count, number);
+        let texts: Vec<&Completion> = self.records.iter().map(|record| &record.completion).collect();
+        let nothing = || Problem::NoMaterial("a lesson needs a text");
+        let (first, others) = texts.split_first().ok_or_else(nothing)?;
+        let material = match self.kind {
+            LessonKind::Rated => {
+                let rated = texts.iter().zip(&self.rewards);
+                learning::Material::Rated(rated.filter_map(|(text, reward)| Some((*text, (*reward)?))).collect())
+            }
+            LessonKind::Preferred => learning::Material::Preferred {
+                chosen: first,
+                rejected: others.to_vec(),
+            },
+            LessonKind::Edited => learning::Material::Demonstrated {
+                edit: first,
+                replaced: others.first().ok_or_else(nothing)?,
+            },
+        };
+        let practice = studio.rater(&self.records).map(|rater| {
+            self.rater = rater
+                .is_honest(&self.weights)
+                .then(|| rater.reward_correlation(&self.weights));
+            Practice {
+                rater,
+                weights: self.weights,
+                content: studio.content,
+                prompts: studio.prompts_to_practise(number),
+                seed: PRACTICE_SEED + number * (self.teaching.practice * self.teaching.steps) as u64,
+            }
+        });
+        let course = Course::begin(
+            &self.pupil,
+            &studio.model,
+            &material,
+            &replayed,
+            &self.teaching,
+            practice,
+        )?;
+        if course.steps() == self.teaching.steps {
+            self.rater = None;
+        }
+        Ok(course)
     }
 
     async fn finish(self: Box<Self>, studio: &mut Studio, page: &Page) -> Result<Option<Job>, Problem> {
         let Self {
             request,
-            post,
-            ratings,
-            reward,
+            records,
+            rewards,
+            kind,
             teaching,
             mut pupil,
-            lesson,
+            stage: Stage::Teaching(course),
             steps,
-        } = *self;
-        let outcome = lesson.finish(&mut pupil, &studio.model)?;
-        if !outcome.log_prob_after.is_finite() {
+            rater,
+            ..
+        } = *self
+        else {
+            return Ok(None);
+        };
+        let outcome = course.finish(&mut pupil, &studio.model)?;
+        if outcome.lesson.texts.iter().any(|text| !text.log_prob_after.is_finite()) {
             return Err(learning::Error::NotFinite("result").into());
         }
+        let taught = records.iter().zip(rewards).zip(&outcome.lesson.texts);
+        let taught = taught.map(|((record, reward), text)| Taught {
+            post: record.post.id,
+            reward: reward.map(Reward::get),
+            baseline: text.baseline,
+            coefficient: text.coefficient,
+            log_prob_before: text.log_prob_before,
+            log_prob_after: text.log_prob_after,
+        });
         let lesson = Lesson {
-            number: studio.head().lessons + 1,
-            reward,
-            baseline: outcome.baseline,
-            coefficient: outcome.coefficient,
+            posts: taught.collect(),
+            kind,
             teaching,
             steps,
-            log_prob_before: outcome.log_prob_before,
-            log_prob_after: outcome.log_prob_after,
+            replayed: outcome.lesson.replayed,
+            practised: outcome.practised,
+            rater,
+            learned_at: js_sys::Date::now(),
             after: None,
+            breach: None,
+            tally: Tally::default(),
         };
-        let post = studio.learn(pupil, post, ratings.into(), lesson).await?;
-        page.tell(request, Event::Learned { post: post.clone() });
-        Ok(Some(Comparison::begin(request, &post, studio)?))
+        let (posts, node) = studio.learn(pupil, records, lesson).await?;
+        let id = node.id;
+        let compared = posts.first().map(|post| Comparison::begin(request, post, id, studio));
+        page.tell(request, Event::Learned { posts, node });
+        compared.transpose()
     }
+}
+
+/// The posts of a lesson, with what the person said of them, and the kind of lesson that makes.
+fn gather(material: &Material, studio: &Studio) -> Result<(LessonKind, Vec<Record>), Problem> {
+    let untaught = |id: PostId| -> Result<Record, Problem> {
+        match studio.timeline().lesson_of(id) {
+            Some(_) => Err(Problem::TaughtAlready(id)),
+            None => Ok(studio.record(id)?.clone()),
+        }
+    };
+    match material {
+        Material::Rated(rated) => {
+            let records = rated.iter().map(|(id, ratings)| {
+                let mut record = untaught(*id)?;
+                record.post.ratings = (*ratings).into();
+                Ok(record)
+            });
+            Ok((LessonKind::Rated, records.collect::<Result<_, Problem>>()?))
+        }
+        Material::Preferred { chosen, rejected } => {
+            if rejected.is_empty() || rejected.contains(chosen) {
+                return Err(Problem::NoMaterial("a preference needs two texts"));
+            }
+            let records = [chosen].into_iter().chain(rejected).map(|id| untaught(*id));
+            Ok((LessonKind::Preferred, records.collect::<Result<_, Problem>>()?))
+        }
+        Material::Edited { post, text } => {
+            let replaced = untaught(*post)?;
+            let edit = edited(&replaced, text, studio)?;
+            Ok((LessonKind::Edited, vec![edit, replaced]))
+        }
+    }
+}
+
+/// The person's own version of a post, as a post. Its text was drawn by nobody, so it is encoded here.
+fn edited(replaced: &Record, text: &str, studio: &Studio) -> Result<Record, Problem> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Problem::NoMaterial("your version is empty"));
+    }
+    if text == replaced.post.text {
+        return Err(Problem::NoMaterial("your version says the same, word for word"));
+    }
+    let model = &studio.model;
+    let room = model.config().n_positions + 1 - replaced.completion.prompt_ids.len();
+    let ids = model
+        .encode_completion(text, &replaced.completion)
+        .map_err(Problem::writing)?;
+    if ids.len() > room {
+        return Err(learning::Error::TooLong(model.config().n_positions).into());
+    }
+    let completion = Completion {
+        prompt_ids: replaced.completion.prompt_ids.clone(),
+        ids,
+        log_probs: Vec::new(),
+        text: text.to_owned(),
+        ending: Some(crate::engine::Ending::EndOfText),
+    };
+    let post = Post {
+        id: studio.next_post(),
+        group: studio.next_post(),
+        edit_of: Some(replaced.post.id),
+        text: text.to_owned(),
+        tokens: completion.ids.len(),
+        ending: Ending::EndOfText,
+        written_at: js_sys::Date::now(),
+        millis: 0.0,
+        ratings: PartialRatings::default(),
+        ..replaced.post.clone()
+    };
+    Ok(Record { post, completion })
 }

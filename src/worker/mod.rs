@@ -1,7 +1,7 @@
 //! The worker's tower: a model that writes and learns, behind [`crate::protocol`], with everything durable.
 //!
 //! Read it from the door inwards: `dispatch` takes the page's messages one by one, `session` says what each command
-//! does, `job` is what takes longer than a moment (`writing` a post, a `lecture`), `studio` is the open model with all
+//! does, `job` is what takes longer than a moment (`writing` a post, a `lecture`, `watching` what came of it, `pairing` texts for a blind test), `studio` is the open model with all
 //! that belongs to it, [`history`] its posts as plain data, `store` where they are kept (in the `database`, if there is
 //! one), `library` where models come from, [`selection`] which of a person's files are one, `host` the few things that a
 //! worker asks of its browser, `problem` what the person is told when something fails.
@@ -22,7 +22,11 @@ mod lecture;
 #[cfg(feature = "web")]
 mod library;
 #[cfg(feature = "web")]
+mod old;
+#[cfg(feature = "web")]
 mod opening;
+#[cfg(feature = "web")]
+mod pairing;
 #[cfg(feature = "web")]
 mod problem;
 pub mod repository;
@@ -35,6 +39,8 @@ mod store;
 mod studio;
 #[cfg(feature = "web")]
 pub mod threads;
+#[cfg(feature = "web")]
+mod watching;
 #[cfg(feature = "web")]
 mod writing;
 

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::{library, store};
 use crate::protocol::PostId;
+use crate::timeline::NodeId;
 use crate::{engine, learning};
 
 /// A failed request, in plain sentences.
@@ -59,15 +60,21 @@ pub enum Problem {
     /// The lesson went well, but not into the database.
     #[error("The lesson could not be kept: {0}. The model is as it was before, and your ratings are still here.")]
     KeepLesson(store::Error),
-    /// There is no lesson, or the last one lies too far back.
-    #[error("There is no lesson that can be taken back.")]
-    NothingToUndo,
-    /// What was learned before the last lesson can't be read.
-    #[error("The lesson could not be taken back: {0}. The model is as it was before.")]
+    /// The page speaks of a lesson that isn't there, or whose state was given up.
+    #[error("Lesson {0} is not kept any more. The model is as it was before.")]
+    NoSuchLesson(NodeId),
+    /// What was learned in a lesson can't be read.
+    #[error("That lesson could not be brought back: {0}. The model is as it was before.")]
     Undo(learning::Error),
     /// The database failed.
-    #[error("The lesson could not be taken back: {0}. The model is as it was before.")]
+    #[error("That lesson could not be brought back: {0}. The model is as it was before.")]
     KeepUndo(store::Error),
+    /// The database failed.
+    #[error("What is new about the lesson could not be kept: {0}.")]
+    KeepNote(store::Error),
+    /// There is nothing to learn from.
+    #[error("There is nothing to teach: {0}.")]
+    NoMaterial(&'static str),
     /// The database failed.
     #[error("Nothing was forgotten: {0}. Try again, or delete this page's data in the browser's settings.")]
     Forget(store::Error),

@@ -10,19 +10,24 @@ use super::job::Job;
 use super::lecture::Lecture;
 use super::library::Shelf;
 use super::opening::{Arrival, Opening, Order};
+use super::pairing::Pairing;
 use super::problem::Problem;
 use super::studio::Studio;
-use super::writing::{WarmUp, Writing};
+use super::writing::{self, WarmUp, Writing};
 use crate::content::ContentType;
 use crate::engine::Model;
 use crate::feedback::PartialRatings;
-use crate::protocol::{Command, Event, PostId, Request, RequestId};
+use crate::protocol::{Command, Event, PostId, Request, RequestId, Verdict};
+use crate::timeline::NodeId;
 
 /// Whoever holds this lock may write the database.
 const WRITER: &str = "fledge-writer";
 /// A worker that has just been killed holds its lock a little longer: so often, and so many milliseconds apart, it is
 /// tried again.
 const WRITER_RETRIES: (usize, i32) = (5, 400);
+
+/// A lesson's name is no longer.
+const MOST_LETTERS: usize = 60;
 
 /// The worker's state: at most one open model, at most one thing that goes on.
 pub struct Session {
@@ -33,7 +38,7 @@ pub struct Session {
     job: Option<Job>,
     /// A model on its way.
     opening: Option<Opening>,
-    /// A comparison that gave way to a post. It goes on when that is written.
+    /// What gave way to a post: a comparison, or the guard rails. It goes on when that is written.
     postponed: Option<Job>,
     /// This worker may write the database.
     writer: bool,
@@ -86,22 +91,39 @@ impl Session {
             }),
             Command::Discard { id: model } => self.discard(id, &model).await,
             Command::Choose { content } => self.choose(id, content).await,
-            Command::Write { prompt, sampling } => {
+            Command::Write {
+                prompt,
+                sampling,
+                candidates,
+                strength,
+            } => {
                 self.postpone();
-                self.begin(|studio, page| Writing::begin(id, prompt, sampling, studio, page))
+                let order = writing::Order {
+                    prompt,
+                    sampling,
+                    candidates,
+                    strength,
+                };
+                self.begin(|studio, page| Writing::begin(id, order, studio, page))
             }
             Command::Teach {
-                post,
-                ratings,
+                material,
                 weights,
                 teaching,
             } => {
                 self.postponed = None;
-                self.begin(|studio, _| Lecture::begin(id, post, ratings, &weights, teaching, studio))
+                self.begin(|studio, _| Lecture::begin(id, &material, weights, teaching, studio))
             }
             Command::Stop => self.stop().await,
             Command::Rate { post, ratings } => self.rate(id, post, ratings).await,
-            Command::Undo => self.undo(id).await,
+            Command::Pair { seed } => {
+                self.postpone();
+                self.begin(|studio, _| Pairing::begin(id, seed, studio))
+            }
+            Command::Judge { node, verdict } => self.judge(id, node, verdict).await,
+            Command::Go { to } => self.go(id, to).await,
+            Command::Name { node, name } => self.name(id, node, name).await,
+            Command::Delete { node } => self.delete(id, node).await,
             Command::Forget => self.forget(id).await,
         };
         if let Err(problem) = result {
@@ -256,16 +278,16 @@ impl Session {
 
     /// What nobody waits for gives way; what somebody waits for does not.
     fn make_room(&mut self) -> Result<(), Problem> {
-        if self.opening.is_some() || matches!(self.job, Some(Job::Write(_) | Job::Teach(_))) {
+        if self.opening.is_some() || matches!(self.job, Some(Job::Write(_) | Job::Teach(_) | Job::Pair(_))) {
             return Err(Problem::Busy);
         }
         self.job = None;
         Ok(())
     }
 
-    /// A post changes nothing that was learned, so a comparison can go on after it.
+    /// A post changes nothing that was learned, so what nobody waits for can go on after it.
     fn postpone(&mut self) {
-        if let Some(comparison) = self.job.take_if(|job| matches!(job, Job::Compare(_))) {
+        if let Some(comparison) = self.job.take_if(|job| matches!(job, Job::Compare(_) | Job::Watch(_))) {
             self.postponed = Some(comparison);
         }
     }
@@ -300,11 +322,41 @@ impl Session {
         Ok(())
     }
 
-    async fn undo(&mut self, request: RequestId) -> Result<(), Problem> {
+    async fn go(&mut self, request: RequestId, to: NodeId) -> Result<(), Problem> {
         self.make_room()?;
         self.postponed = None;
-        let post = self.studio.as_mut().ok_or(Problem::NothingOpen)?.undo().await?;
-        self.page.tell(request, Event::Undone { post });
+        self.studio.as_mut().ok_or(Problem::NothingOpen)?.go(to).await?;
+        self.page.tell(request, Event::Went { to });
+        Ok(())
+    }
+
+    async fn name(&mut self, request: RequestId, node: NodeId, name: String) -> Result<(), Problem> {
+        let name: String = name.trim().chars().take(MOST_LETTERS).collect();
+        let studio = self.studio.as_mut().ok_or(Problem::NothingOpen)?;
+        studio.note(node, |node| node.name.clone_from(&name)).await?;
+        self.page.tell(request, Event::Named { node, name });
+        Ok(())
+    }
+
+    async fn judge(&mut self, request: RequestId, node: NodeId, verdict: Verdict) -> Result<(), Problem> {
+        let studio = self.studio.as_mut().ok_or(Problem::NothingOpen)?;
+        let before = studio
+            .timeline()
+            .node(node)
+            .ok_or(Problem::NoSuchLesson(node))?
+            .lesson
+            .tally;
+        let tally = before.with(verdict);
+        studio.note(node, |node| node.lesson.tally = tally).await?;
+        self.page.tell(request, Event::Judged { node, tally });
+        Ok(())
+    }
+
+    async fn delete(&mut self, request: RequestId, node: NodeId) -> Result<(), Problem> {
+        self.make_room()?;
+        self.postponed = None;
+        self.studio.as_mut().ok_or(Problem::NothingOpen)?.delete(node).await?;
+        self.page.tell(request, Event::Deleted { node });
         Ok(())
     }
 

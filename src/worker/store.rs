@@ -13,6 +13,7 @@ use wasm_bindgen::JsValue;
 use super::database::Database;
 use super::history::{Head, History, Record};
 use crate::protocol::Keeping;
+use crate::timeline::{Node, NodeId};
 
 /// Why something could not be kept or read.
 #[derive(Debug, Error)]
@@ -74,14 +75,21 @@ impl From<serde_wasm_bindgen::Error> for Error {
     }
 }
 
-/// What one transaction writes. Snapshots that the head does not name are deleted with it.
+/// What one transaction writes.
+#[derive(Default)]
 pub struct Change<'a> {
     /// Where the history stands after it.
     pub head: Head,
     /// Posts that are new or changed.
     pub posts: &'a [Record],
-    /// What was learned, as of `head.lessons`, if that changed.
-    pub snapshot: Option<&'a [u8]>,
+    /// Lessons that are new or changed.
+    pub nodes: &'a [Node],
+    /// What was learned in a new lesson.
+    pub snapshot: Option<(NodeId, &'a [u8])>,
+    /// Lessons whose snapshot is given up.
+    pub thinned: &'a [NodeId],
+    /// Lessons that are deleted, with their snapshots.
+    pub deleted: &'a [NodeId],
 }
 
 /// What was found.
@@ -98,7 +106,7 @@ pub enum Store {
     /// The browser's database.
     Kept(Database),
     /// This worker's memory.
-    Memory(BTreeMap<u32, Vec<u8>>),
+    Memory(BTreeMap<NodeId, Vec<u8>>),
 }
 
 impl Store {
@@ -114,7 +122,7 @@ impl Store {
         match (opened.await, writer) {
             (Ok((kept, found)), Ok(())) => (Self::Kept(kept), found, Keeping::Kept),
             (Ok((kept, found)), Err(reason)) => {
-                let snapshots = kept.snapshots(found.history.head).await;
+                let snapshots = kept.snapshots(&found.history.timeline).await;
                 (Self::Memory(snapshots), found, nothing_kept(reason))
             }
             (Err(error), _) => (Self::forgetful(), Found::default(), nothing_kept(error.to_string())),
@@ -127,7 +135,7 @@ impl Store {
     }
 
     /// What was learned as of a lesson.
-    pub async fn snapshot(&self, lesson: u32) -> Result<Option<Vec<u8>>, Error> {
+    pub async fn snapshot(&self, lesson: NodeId) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Self::Kept(kept) => kept.snapshot(lesson).await,
             Self::Memory(snapshots) => Ok(snapshots.get(&lesson).cloned()),
@@ -139,11 +147,10 @@ impl Store {
         match self {
             Self::Kept(kept) => kept.save(&change).await,
             Self::Memory(snapshots) => {
-                let (first, last) = change.head.snapshots();
-                if let Some(bytes) = change.snapshot {
-                    snapshots.insert(last, bytes.to_vec());
+                if let Some((lesson, bytes)) = change.snapshot {
+                    snapshots.insert(lesson, bytes.to_vec());
                 }
-                snapshots.retain(|lesson, _| (first..=last).contains(lesson));
+                snapshots.retain(|lesson, _| !change.thinned.contains(lesson) && !change.deleted.contains(lesson));
                 Ok(())
             }
         }

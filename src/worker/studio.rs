@@ -3,17 +3,23 @@
 //!
 //! Every change is saved first and comes into force when it is durable.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::history::{Head, History, Record};
+use super::history::{History, Record};
 use super::problem::Problem;
 use super::store::{self, Change, Store};
 use crate::content::ContentType;
 use crate::engine::{Adapter, Model, kernels};
-use crate::feedback::PartialRatings;
-use crate::learning::{self, Learner, Snapshot};
-use crate::protocol::{Keeping, Lesson, Memory, ModelInfo, Post, PostId};
+use crate::feedback::{PartialRatings, Weights};
+use crate::learning::objective::Baseline;
+use crate::learning::rater::{Rated, Rater};
+use crate::learning::replay::Past;
+use crate::learning::{self, Learner, Snapshot, features};
+use crate::protocol::{Keeping, Lesson, Memory, ModelInfo, Post, PostId, SNAPSHOT_BUDGET};
+use crate::rails::Signs;
 use crate::settings::Lora;
+use crate::timeline::{Node, NodeId, ROOT, Timeline};
 
 /// The adapter's random half starts from this seed, so that the same lessons make the same adapter.
 const SEED: u64 = 0;
@@ -38,6 +44,10 @@ pub struct Studio {
     learner: Option<Learner>,
     history: History,
     store: Store,
+    /// What rated posts look like to the automatic rater, as far as it was looked at them.
+    seen: HashMap<PostId, Vec<f64>>,
+    /// How the untaught model writes for the guard rails' prompts, once that was measured.
+    pub untaught: Option<Signs>,
 }
 
 impl Studio {
@@ -51,6 +61,8 @@ impl Studio {
             learner: None,
             history: found.history,
             store,
+            seen: HashMap::new(),
+            untaught: None,
         };
         let lessons = match studio.restore().await {
             Ok(lost) => lost,
@@ -60,8 +72,8 @@ impl Studio {
                     reason: error.to_string(),
                 };
                 studio.store = Store::forgetful();
-                let lost = studio.history.head.lessons;
-                studio.history.fall_back(0);
+                let lost = studio.history.timeline.depth();
+                studio.history.timeline = Timeline::default();
                 lost
             }
         };
@@ -74,30 +86,34 @@ impl Studio {
 
     /// Goes back to the newest lesson that can be read, and returns how many could not.
     async fn restore(&mut self) -> Result<u32, store::Error> {
-        let (first, last) = self.history.head.snapshots();
-        let mut lesson = last;
+        let mut lost = Vec::new();
         self.learner = loop {
-            match self.learner_after(lesson).await? {
-                Ok(learner) => break learner,
-                Err(_) => lesson = if lesson > first { lesson - 1 } else { 0 },
+            let at = self.history.timeline.at();
+            if let Ok(learner) = self.learner_after(at).await? {
+                break learner;
             }
+            let parent = self.history.timeline.node(at).map_or(ROOT, |node| node.parent);
+            if let Some(node) = self.history.timeline.node_mut(at) {
+                node.bytes = 0;
+                lost.push(node.clone());
+            }
+            self.history.timeline.go(parent);
         };
-        if lesson < last {
-            let posts = self.history.fall_back(lesson);
+        if !lost.is_empty() {
             self.store
                 .save(Change {
-                    head: self.history.head,
-                    posts: &posts,
-                    snapshot: None,
+                    head: self.history.head(),
+                    nodes: &lost,
+                    ..Change::default()
                 })
                 .await?;
         }
-        Ok(last - lesson)
+        Ok(lost.len() as u32)
     }
 
     /// The learner as it was after a lesson. The outer error is the database's, the inner one says that it is damaged.
-    async fn learner_after(&self, lesson: u32) -> Result<Result<Option<Learner>, learning::Error>, store::Error> {
-        if lesson == 0 {
+    async fn learner_after(&self, lesson: NodeId) -> Result<Result<Option<Learner>, learning::Error>, store::Error> {
+        if lesson == ROOT {
             return Ok(Ok(None));
         }
         let Some(bytes) = self.store.snapshot(lesson).await? else {
@@ -132,14 +148,97 @@ impl Studio {
             .memory(self.learner.as_ref().map(|learner| *learner.lora()))
     }
 
-    /// Where the history stands.
-    pub const fn head(&self) -> Head {
-        self.history.head
+    /// Its lessons.
+    pub const fn timeline(&self) -> &Timeline {
+        &self.history.timeline
+    }
+
+    /// The id of the next post.
+    pub const fn next_post(&self) -> PostId {
+        self.history.next_post
     }
 
     /// What was learned, for writing.
     pub fn adapter(&self) -> Option<&Adapter> {
         self.learner.as_ref().map(Learner::adapter)
+    }
+
+    /// What was learned, at a strength: `None` is the untaught model.
+    pub fn adapter_at(&self, strength: f64) -> Option<Adapter> {
+        self.adapter()
+            .filter(|_| strength > 0.0)
+            .map(|adapter| adapter.at(strength))
+    }
+
+    /// The running mean of the rewards that were taught.
+    pub fn usual(&self) -> f64 {
+        self.learner
+            .as_ref()
+            .map_or_else(|| Baseline::default().mean(), |learner| learner.baseline().mean())
+    }
+
+    /// What was taught before, as it would be worth now.
+    pub fn past(&self, weights: &Weights) -> Vec<Past<'_>> {
+        let taught = self.history.taught();
+        let past = taught.filter_map(|(record, age)| {
+            Some(Past {
+                completion: &record.completion,
+                reward: weights.reward(&record.post.ratings.complete()?),
+                age,
+            })
+        });
+        past.collect()
+    }
+
+    /// Rated posts that the automatic rater has not looked at.
+    pub fn unseen(&self) -> Vec<Record> {
+        let rated = self
+            .history
+            .records
+            .iter()
+            .filter(|record| record.post.ratings.complete().is_some());
+        rated.filter(|record| !self.has_seen(record.post.id)).cloned().collect()
+    }
+
+    /// Whether the automatic rater has looked at a post.
+    pub fn has_seen(&self, id: PostId) -> bool {
+        self.seen.contains_key(&id)
+    }
+
+    /// Lets the automatic rater look at a post.
+    pub fn see(&mut self, record: &Record) -> Result<(), learning::Error> {
+        let texts = std::slice::from_ref(&record.completion);
+        let features = features::of(&self.model, &record.post.prompt, texts)?;
+        self.seen
+            .extend(features.into_iter().map(|features| (record.post.id, features)));
+        Ok(())
+    }
+
+    /// The automatic rater, fitted on every rating, those of `new` posts too.
+    pub fn rater(&self, new: &[Record]) -> Option<Rater> {
+        let is_new = |record: &&Record| new.iter().any(|new| new.post.id == record.post.id);
+        let old = self.history.records.iter().filter(|record| !is_new(record));
+        let rated: Vec<Rated> = old
+            .chain(new)
+            .filter_map(|record| {
+                Some(Rated {
+                    features: self.seen.get(&record.post.id)?.clone(),
+                    ratings: record.post.ratings.complete()?,
+                })
+            })
+            .collect();
+        Rater::fit(&rated, &features::parts(&self.model))
+    }
+
+    /// What to write about for practice: the person's own prompts and the examples, other ones first in each lesson.
+    pub fn prompts_to_practise(&self, number: u64) -> Vec<String> {
+        let own = self.history.records.iter().map(|record| record.post.prompt.as_str());
+        let mut prompts: Vec<&str> = own.chain(self.content.examples()).collect();
+        prompts.sort_unstable();
+        prompts.dedup();
+        let first = number as usize * 7 % prompts.len();
+        prompts.rotate_left(first);
+        prompts.into_iter().map(str::to_owned).collect()
     }
 
     /// A learner to teach. It is a copy: the one in force stays as it is until the lesson is durable.
@@ -155,86 +254,134 @@ impl Studio {
         self.history.record(id).ok_or(Problem::NoSuchPost(id))
     }
 
-    /// Keeps a new post. If that fails, it is still there until the tab is closed.
-    pub async fn write_down(&mut self, record: Record) -> Result<(), Problem> {
-        let head = self.history.head.written(record.post.id);
-        let kept = self.save(head, &record, None).await;
-        self.history.put(head, record);
-        kept.map_err(Problem::KeepPost)
+    /// Keeps new posts. If that fails, they are still there until the tab is closed.
+    pub async fn write_down(&mut self, records: Vec<Record>) -> Result<(), Problem> {
+        for record in &records {
+            self.history.put(record.clone());
+        }
+        self.save(&records).await.map_err(Problem::KeepPost)
     }
 
     /// Keeps ratings. If that fails, they still hold until the tab is closed.
     pub async fn rate(&mut self, id: PostId, ratings: PartialRatings) -> Result<(), Problem> {
         let mut record = self.record(id)?.clone();
         record.post.ratings = ratings;
-        let kept = self.save(self.history.head, &record, None).await;
-        self.history.put(self.history.head, record);
-        kept.map_err(Problem::KeepRatings)
+        self.history.put(record.clone());
+        self.save(&[record]).await.map_err(Problem::KeepRatings)
     }
 
-    /// Ends a lesson: ratings, adapter and optimiser state are kept together, and only then is the pupil in force.
+    /// Ends a lesson: ratings, adapter and optimiser state are kept together, and only then is the pupil in force. `records`
+    /// are the posts that it changes or adds.
     pub async fn learn(
         &mut self,
         pupil: Learner,
-        id: PostId,
-        ratings: PartialRatings,
+        records: Vec<Record>,
         lesson: Lesson,
-    ) -> Result<Post, Problem> {
-        let mut record = self.record(id)?.clone();
-        record.post.ratings = ratings;
-        record.post.lesson = Some(lesson);
-        let head = self.history.head.learned();
+    ) -> Result<(Vec<Post>, Node), Problem> {
         let snapshot = pupil.snapshot()?;
-        self.save(head, &record, Some(snapshot.as_bytes()))
+        // What is new is only true once it is durable.
+        let mut next = self.history.clone();
+        for record in &records {
+            next.put(record.clone());
+        }
+        let id = next.timeline.learn(lesson, snapshot.as_bytes().len() as u64);
+        let thinned = next.timeline.thin(SNAPSHOT_BUDGET);
+        let changed = thinned.iter().chain([&id]);
+        let nodes: Vec<Node> = changed.filter_map(|id| next.timeline.node(*id).cloned()).collect();
+        self.store
+            .save(Change {
+                head: next.head(),
+                posts: &records,
+                nodes: &nodes,
+                snapshot: Some((id, snapshot.as_bytes())),
+                thinned: &thinned,
+                ..Change::default()
+            })
             .await
             .map_err(Problem::KeepLesson)?;
-        let post = record.post.clone();
-        self.history.put(head, record);
+        self.history = next;
         self.learner = Some(pupil);
-        Ok(post)
+        let node = nodes.into_iter().next_back().ok_or(Problem::NoSuchLesson(id))?;
+        Ok((records.into_iter().map(|record| record.post).collect(), node))
     }
 
-    /// Keeps what the taught model writes for a post's prompt.
-    pub async fn compare(&mut self, id: PostId, after: String) -> Result<(), Problem> {
-        let mut record = self.record(id)?.clone();
-        if let Some(lesson) = &mut record.post.lesson {
-            lesson.after = Some(after);
+    /// Changes what is said of a lesson.
+    pub async fn note(&mut self, id: NodeId, change: impl FnOnce(&mut Node)) -> Result<(), Problem> {
+        let mut node = self.history.timeline.node(id).ok_or(Problem::NoSuchLesson(id))?.clone();
+        change(&mut node);
+        let kept = self
+            .store
+            .save(Change {
+                head: self.history.head(),
+                nodes: std::slice::from_ref(&node),
+                ..Change::default()
+            })
+            .await;
+        kept.map_err(Problem::KeepNote)?;
+        if let Some(old) = self.history.timeline.node_mut(id) {
+            *old = node;
         }
-        self.save(self.history.head, &record, None)
-            .await
-            .map_err(Problem::KeepPost)?;
-        self.history.put(self.history.head, record);
         Ok(())
     }
 
-    /// Takes the last lesson back. The ratings of its post stay.
-    pub async fn undo(&mut self) -> Result<Post, Problem> {
-        let head = self.history.head.undone().ok_or(Problem::NothingToUndo)?;
-        let mut record = self.history.last_taught().ok_or(Problem::NothingToUndo)?.clone();
-        record.post.lesson = None;
-        let learner = self.learner_after(head.lessons).await.map_err(Problem::KeepUndo)?;
+    /// Puts another lesson in force.
+    pub async fn go(&mut self, to: NodeId) -> Result<(), Problem> {
+        if !self.history.timeline.can_go(to) {
+            return Err(Problem::NoSuchLesson(to));
+        }
+        let learner = self.learner_after(to).await.map_err(Problem::KeepUndo)?;
         let learner = learner.map_err(Problem::Undo)?;
-        self.save(head, &record, None).await.map_err(Problem::KeepUndo)?;
-        let post = record.post.clone();
-        self.history.put(head, record);
+        let mut timeline = self.history.timeline.clone();
+        timeline.go(to);
+        self.turn(timeline, &[], learner).await
+    }
+
+    /// Deletes a lesson and what follows from it.
+    pub async fn delete(&mut self, id: NodeId) -> Result<(), Problem> {
+        let mut timeline = self.history.timeline.clone();
+        let deleted = timeline.delete(id);
+        if deleted.is_empty() {
+            return Err(Problem::NoSuchLesson(id));
+        }
+        // Where the lesson in force goes too, what is in force then must be there.
+        let learner = self.learner_after(timeline.at()).await.map_err(Problem::KeepUndo)?;
+        let learner = learner.map_err(Problem::Undo)?;
+        self.turn(timeline, &deleted, learner).await
+    }
+
+    async fn turn(&mut self, timeline: Timeline, deleted: &[NodeId], learner: Option<Learner>) -> Result<(), Problem> {
+        let next = History {
+            timeline,
+            ..self.history.clone()
+        };
+        self.store
+            .save(Change {
+                head: next.head(),
+                deleted,
+                ..Change::default()
+            })
+            .await
+            .map_err(Problem::KeepUndo)?;
+        self.history = next;
         self.learner = learner;
-        Ok(post)
+        Ok(())
     }
 
     /// Deletes everything that belongs to this model and type.
     pub async fn forget(&mut self) -> Result<(), Problem> {
         self.store.forget().await.map_err(Problem::Forget)?;
         self.history = History::default();
+        self.seen.clear();
         self.learner = None;
         Ok(())
     }
 
-    async fn save(&mut self, head: Head, record: &Record, snapshot: Option<&[u8]>) -> Result<(), store::Error> {
+    async fn save(&mut self, posts: &[Record]) -> Result<(), store::Error> {
         self.store
             .save(Change {
-                head,
-                posts: std::slice::from_ref(record),
-                snapshot,
+                head: self.history.head(),
+                posts,
+                ..Change::default()
             })
             .await
     }

@@ -1,4 +1,4 @@
-//! The jobs that write: a new post, and the post of the last lesson once more.
+//! The jobs that write: new posts, a few words to warm up, and the post of the last lesson once more.
 
 use super::dispatch::Page;
 use super::history::Record;
@@ -6,10 +6,12 @@ use super::host;
 use super::job::Job;
 use super::problem::Problem;
 use super::studio::Studio;
-use crate::engine::{Generation, generation};
+use super::watching::Watching;
+use crate::engine::{Adapter, Generation, generation};
 use crate::feedback::PartialRatings;
-use crate::protocol::{Ending, Event, Post, PostId, RequestId};
-use crate::settings::Sampling;
+use crate::protocol::{Ending, Event, MOST_CANDIDATES, Post, PostId, RequestId};
+use crate::settings::{STRENGTH, Sampling, bounded};
+use crate::timeline::NodeId;
 
 /// The draft goes to the page at most this often, in milliseconds.
 const DRAFT_INTERVAL: f64 = 33.0;
@@ -17,125 +19,150 @@ const DRAFT_INTERVAL: f64 = 33.0;
 /// Tokens of a warm-up.
 const WARM_UP: usize = 4;
 
-/// A post in the making.
+/// A post in the making, or several candidates for one.
 pub struct Writing {
     /// What it answers.
     pub request: RequestId,
-    post: PostId,
+    /// The first candidate's id; the others follow.
+    first: PostId,
     prompt: String,
     sampling: Sampling,
+    strength: f64,
+    adapter: Option<Adapter>,
     generation: Generation,
     began_at: f64,
     told_at: f64,
 }
 
+/// What shall be written.
+pub struct Order {
+    /// About what.
+    pub prompt: String,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// How many candidates.
+    pub candidates: usize,
+    /// How strongly what was taught counts.
+    pub strength: f64,
+}
+
 impl Writing {
     /// Begins a post.
-    pub fn begin(
-        request: RequestId,
-        prompt: String,
-        sampling: Sampling,
-        studio: &Studio,
-        page: &Page,
-    ) -> Result<Job, Problem> {
-        let sampling = sampling.clamped();
-        let generation =
-            Generation::new(&studio.model, studio.content, &prompt, &sampling).map_err(Problem::writing)?;
-        let post = studio.head().next_post;
+    pub fn begin(request: RequestId, order: Order, studio: &Studio, page: &Page) -> Result<Job, Problem> {
+        let sampling = order.sampling.clamped();
+        let strength = bounded(order.strength, STRENGTH, 1.0);
+        let count = order.candidates.clamp(1, MOST_CANDIDATES);
+        let generation = Generation::new(&studio.model, studio.content, &order.prompt, &sampling, count)
+            .map_err(Problem::writing)?;
+        let first = studio.next_post();
         page.tell(
             request,
             Event::Begun {
-                post,
+                posts: (first..).take(count).collect(),
                 prompt_cut: generation.prompt_cut(),
             },
         );
-        let now = host::now();
         Ok(Job::Write(Box::new(Self {
             request,
-            post,
-            prompt,
+            first,
+            prompt: order.prompt,
             sampling,
+            strength,
+            adapter: studio.adapter_at(strength),
             generation,
-            began_at: now,
+            began_at: host::now(),
             // The first word is told at once.
             told_at: f64::NEG_INFINITY,
         })))
     }
 
-    /// Draws one token, or ends.
+    /// Draws one token of each candidate, or ends.
     pub async fn step(mut self: Box<Self>, studio: &mut Studio, page: &Page) -> Result<Option<Job>, Problem> {
-        let token = self
+        let more = self
             .generation
-            .next(&studio.model, studio.adapter())
+            .next(&studio.model, self.adapter.as_ref())
             .map_err(Problem::writing)?;
-        if token.is_none() {
+        if !more {
             self.finish(studio, page).await?;
             return Ok(None);
         }
         let now = host::now();
         if now - self.told_at >= DRAFT_INTERVAL {
             self.told_at = now;
-            let (text, tokens) = (self.generation.text().to_owned(), self.generation.tokens());
-            page.tell(
-                self.request,
-                Event::Text {
-                    post: self.post,
-                    text,
-                    tokens,
-                },
-            );
+            for (post, candidate) in (self.first..).zip(self.generation.candidates()) {
+                self.tell(page, post, candidate.text().to_owned(), candidate.tokens());
+            }
         }
         Ok(Some(Job::Write(self)))
     }
 
-    /// Keeps the post as it is. A post that was stopped before its first word leaves no trace.
+    fn tell(&self, page: &Page, post: PostId, text: String, tokens: usize) {
+        page.tell(self.request, Event::Text { post, text, tokens });
+    }
+
+    /// Keeps the texts as they are. What was stopped before its first word leaves no trace.
     pub async fn finish(self: Box<Self>, studio: &mut Studio, page: &Page) -> Result<(), Problem> {
         let Self {
             request,
-            post: id,
+            first,
             prompt,
             sampling,
+            strength,
+            adapter: _,
             generation,
             began_at,
             told_at: _,
         } = *self;
-        let completion = generation.finish(&studio.model).map_err(Problem::writing)?;
-        if completion.ids.is_empty() {
-            if completion.ending.is_some() {
+        let completions = generation.finish(&studio.model).map_err(Problem::writing)?;
+        let was_stopped = completions.iter().any(|completion| completion.ending.is_none());
+        let millis = host::now() - began_at;
+        let candidates = completions.into_iter().enumerate();
+        let written = candidates.filter(|(_, completion)| !completion.ids.is_empty());
+        let records: Vec<Record> = (first..)
+            .zip(written)
+            .map(|(id, (at, completion))| Record {
+                post: Post {
+                    id,
+                    content: studio.content,
+                    group: first,
+                    edit_of: None,
+                    prompt: prompt.clone(),
+                    text: completion.text.clone(),
+                    tokens: completion.ids.len(),
+                    sampling: Sampling {
+                        seed: sampling.seed.wrapping_add(at as u64),
+                        ..sampling
+                    },
+                    ending: ending(completion.ending),
+                    lessons_before: if strength > 0.0 { studio.timeline().depth() } else { 0 },
+                    written_at: js_sys::Date::now(),
+                    millis,
+                    strength,
+                    ratings: PartialRatings::default(),
+                },
+                completion,
+            })
+            .collect();
+        if records.is_empty() {
+            if !was_stopped {
                 return Err(Problem::NothingWritten);
             }
             page.tell(request, Event::Stopped);
             return Ok(());
         }
-        let post = Post {
-            id,
-            content: studio.content,
-            prompt,
-            text: completion.text.clone(),
-            tokens: completion.ids.len(),
-            sampling,
-            ending: ending(completion.ending),
-            lessons_before: studio.head().lessons,
-            written_at: js_sys::Date::now(),
-            millis: host::now() - began_at,
-            ratings: PartialRatings::default(),
-            lesson: None,
-        };
-        page.tell(
-            request,
-            Event::Text {
-                post: id,
-                text: post.text.clone(),
-                tokens: post.tokens,
-            },
-        );
-        let kept = studio
-            .write_down(Record {
-                post: post.clone(),
-                completion,
-            })
-            .await;
-        page.tell(request, Event::Written { post });
+        let posts: Vec<Post> = records.iter().map(|record| record.post.clone()).collect();
+        for post in &posts {
+            page.tell(
+                request,
+                Event::Text {
+                    post: post.id,
+                    text: post.text.clone(),
+                    tokens: post.tokens,
+                },
+            );
+        }
+        let kept = studio.write_down(records).await;
+        page.tell(request, Event::Written { posts });
         kept
     }
 }
@@ -164,55 +191,59 @@ impl WarmUp {
             length: WARM_UP,
             ..Sampling::default()
         };
-        let generation = Generation::new(&studio.model, studio.content, "A few words", &sampling).ok()?;
+        let generation = Generation::new(&studio.model, studio.content, "A few words", &sampling, 1).ok()?;
         Some(Job::WarmUp(Box::new(Self { request, generation })))
     }
 
     /// Draws one token, or ends. Whatever is wrong will be said when somebody waits for it.
     pub fn step(mut self: Box<Self>, studio: &Studio) -> Option<Job> {
-        let token = self.generation.next(&studio.model, studio.adapter());
-        matches!(token, Ok(Some(_))).then(|| Job::WarmUp(self))
+        let more = self.generation.next(&studio.model, studio.adapter());
+        matches!(more, Ok(true)).then(|| Job::WarmUp(self))
     }
 }
 
-/// The same prompt, seed and settings under the taught model.
+/// The prompt, seed and settings of a lesson's first post under the taught model.
 pub struct Comparison {
     /// What it answers.
     pub request: RequestId,
-    post: PostId,
+    node: NodeId,
     generation: Generation,
 }
 
 impl Comparison {
     /// Begins after a lesson.
-    pub fn begin(request: RequestId, post: &Post, studio: &Studio) -> Result<Job, Problem> {
-        let generation =
-            Generation::new(&studio.model, post.content, &post.prompt, &post.sampling).map_err(Problem::writing)?;
+    pub fn begin(request: RequestId, post: &Post, node: NodeId, studio: &Studio) -> Result<Job, Problem> {
+        let generation = Generation::new(&studio.model, post.content, &post.prompt, &post.sampling, 1);
         Ok(Job::Compare(Box::new(Self {
             request,
-            post: post.id,
-            generation,
+            node,
+            generation: generation.map_err(Problem::writing)?,
         })))
     }
 
-    /// Draws one token, or ends.
+    /// Draws one token, or ends; then the guard rails have their turn.
     pub async fn step(mut self: Box<Self>, studio: &mut Studio, page: &Page) -> Result<Option<Job>, Problem> {
         if self
             .generation
             .next(&studio.model, studio.adapter())
             .map_err(Problem::writing)?
-            .is_some()
         {
             return Ok(Some(Job::Compare(self)));
         }
         let Self {
             request,
-            post,
+            node,
             generation,
         } = *self;
-        let after = generation.finish(&studio.model).map_err(Problem::writing)?.text;
-        studio.compare(post, after.clone()).await?;
-        page.tell(request, Event::Compared { post, after });
-        Ok(None)
+        let texts = generation.finish(&studio.model).map_err(Problem::writing)?;
+        let after = texts
+            .into_iter()
+            .next()
+            .map_or_else(String::new, |completion| completion.text);
+        studio
+            .note(node, |node| node.lesson.after = Some(after.clone()))
+            .await?;
+        page.tell(request, Event::Compared { node, after });
+        Ok(Some(Watching::begin(request, node, studio)))
     }
 }

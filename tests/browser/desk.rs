@@ -155,10 +155,58 @@ impl Desk {
 
     /// Teaches from the newest post and waits until the lesson is learned.
     pub async fn teach(&self) {
-        let lessons = self.lessons().await;
+        let next = self.next_lesson().await;
         self.page.press("Teach").await;
-        self.hears(&format!("Lesson {} is learned.", lessons + 1)).await;
+        self.learns(next).await;
+    }
+
+    /// Waits until a lesson is learned.
+    pub async fn learns(&self, number: u64) {
+        self.hears(&format!("Lesson {number} is learned")).await;
         self.becomes("ready").await;
+    }
+
+    /// The number that the next lesson has, as long as none was deleted.
+    pub async fn next_lesson(&self) -> u64 {
+        let script = "return document.querySelectorAll('[aria-labelledby=lessons-title] li').length";
+        self.page
+            .script(script)
+            .await
+            .as_u64()
+            .expect("the untaught model and all lessons")
+    }
+
+    /// Goes to a lesson, or to the untaught model.
+    pub async fn go_to(&self, lesson: &str) {
+        self.unfold().await;
+        self.page.press(&format!("Go to {lesson}")).await;
+        self.becomes_the_lesson(lesson).await;
+    }
+
+    /// Waits until this lesson is the one in force.
+    pub async fn becomes_the_lesson(&self, lesson: &str) {
+        let script = format!(
+            "const here = document.querySelector('[aria-labelledby=lessons-title] li.here .node-title');
+             return here?.textContent === {}",
+            json!(lesson)
+        );
+        self.page.until(&format!("{lesson} in force"), &script).await;
+    }
+
+    /// Sets how strongly what was taught counts, in steps of 5 %.
+    pub async fn set_strength(&self, steps: u32) {
+        let script = format!(
+            "const slider = document.querySelector('#strength'); slider.value = {steps} * 0.05;
+             slider.dispatchEvent(new Event('input', {{ bubbles: true }}))"
+        );
+        self.page.script(&script).await;
+    }
+
+    /// Opens everything that can be folded away.
+    pub async fn unfold(&self) {
+        self.page
+            .script("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+            .await;
     }
 
     /// Takes the last lesson back.
@@ -169,9 +217,7 @@ impl Desk {
 
     /// Sets a number among the sampling controls, which may be folded away.
     pub async fn set(&self, number: &str, value: &str) {
-        self.page
-            .script("document.querySelectorAll('details').forEach(fold => fold.open = true)")
-            .await;
+        self.unfold().await;
         self.page.fill("spinbutton", number, value).await;
         self.page.keys(thirtyfour::Key::Tab).await;
     }
@@ -376,7 +422,7 @@ impl Desk {
     /// How long the newest post is, and how long it may be.
     pub async fn count(&self) -> String {
         self.page
-            .text_of("return document.querySelector('article').parentElement.querySelector('footer').lastElementChild.innerText")
+            .text_of("return document.querySelector('article').closest('section').querySelector('footer').lastElementChild.innerText")
             .await
     }
 
@@ -450,11 +496,31 @@ impl Desk {
         serde_json::from_value(self.page.script(script).await).expect("texts")
     }
 
-    /// Lessons in force: posts of the history that are taught.
+    /// Lessons in force.
     pub async fn lessons(&self) -> u64 {
-        let script = "return [...document.querySelectorAll('[aria-labelledby=history-title] li')]\
-             .filter(entry => /taught as lesson/.test(entry.textContent)).length";
+        let script = "return document.querySelectorAll('[aria-labelledby=lessons-title] li.in-force').length - 1";
         self.page.script(script).await.as_u64().expect("a count")
+    }
+
+    /// Waits for the two texts of the blind test.
+    pub async fn pair(&self) -> [String; 2] {
+        let script = "const texts = [...document.querySelectorAll('.blind-text')].map(text => text.textContent);
+             return texts.length === 2 && texts.every(Boolean) && texts";
+        let pair = self.page.until("two texts", script).await;
+        serde_json::from_value(pair).expect("two texts")
+    }
+
+    /// What the blind tests have proven, as the page says it.
+    pub async fn proof(&self) -> String {
+        self.page
+            .text_of("return document.querySelector('[aria-labelledby=proof-title] p').textContent.trim()")
+            .await
+    }
+
+    /// The texts on the sheet.
+    pub async fn candidates(&self) -> Vec<String> {
+        let script = "return [...document.querySelectorAll('article')].map(article => article.textContent.trim())";
+        serde_json::from_value(self.page.script(script).await).expect("texts")
     }
 
     /// Ends the test if the page or its worker stumbled.

@@ -23,6 +23,7 @@ mod page;
 mod safetensors;
 
 mod bad_input;
+mod candidates;
 mod damaged_files;
 mod downloads;
 mod engines;
@@ -30,7 +31,9 @@ mod gpt2;
 mod looks;
 mod memory;
 mod models;
+mod proof;
 mod survival;
 mod the_loop;
+mod timeline;
 mod travel;
 mod types;

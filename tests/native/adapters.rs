@@ -3,11 +3,10 @@
 
 use candle_core::{Device, Tensor};
 use fledge::engine::{Adapter, Model};
-use fledge::feedback::{Ratings, Stars, Weights};
-use fledge::learning::{Learner, Lesson, Snapshot};
+use fledge::learning::{Learner, Material, Snapshot};
 use fledge::settings::{Lora, Targets, Teaching};
 
-use crate::fixtures::{Reference, assert_within, model, values};
+use crate::fixtures::{Reference, assert_within, model, reward, teach, values};
 
 fn logits(model: &Model, ids: &[u32], adapter: Option<&Adapter>) -> Tensor {
     let ids = Tensor::new(ids, &Device::Cpu)
@@ -50,14 +49,17 @@ fn every_b_moves_after_one_step_and_the_base_does_not() {
     let ids = reference.ids("tiny/ids");
     let base = values(&logits(&model, &ids, None));
     let mut learner = Learner::new(&model, Lora::default(), 7).expect("learner");
-    let reward = Weights::default().reward(&Ratings::all(Stars::FIVE));
     let completion = reference.completion("tiny");
     let teaching = Teaching {
         steps: 1,
         ..Teaching::default()
     };
-    let mut lesson = Lesson::begin(&learner, &model, &completion, reward, &teaching).expect("lesson");
-    lesson.step(&mut learner, &model).expect("step");
+    teach(
+        &mut learner,
+        &model,
+        &Material::Rated(vec![(&completion, reward(5))]),
+        &teaching,
+    );
     let mut moved = 0;
     for (name, tensor) in learner.adapter().tensors().filter(|(name, _)| name.contains("lora_B")) {
         assert!(values(tensor).iter().any(|x| *x != 0.0), "{name} did not move");
@@ -97,14 +99,14 @@ fn only_the_targeted_matrices_are_adapted() {
 fn a_learner_comes_back_from_its_bytes() {
     let (reference, model) = (Reference::load(), model("tiny-gpt2"));
     let mut learner = learner_of(&model, 4);
-    teach(&mut learner, &model, &reference);
+    learn(&mut learner, &model, &reference);
     let snapshot = learner.snapshot().expect("snapshot");
     let kept = Snapshot::from_bytes(snapshot.as_bytes().to_vec());
     let mut restored = Learner::from_snapshot(&kept, &model).expect("restored");
     assert_eq!(restored.snapshot().expect("snapshot"), snapshot);
     // Moments and step count came along: the next lesson is the same one, bit for bit.
-    teach(&mut learner, &model, &reference);
-    teach(&mut restored, &model, &reference);
+    learn(&mut learner, &model, &reference);
+    learn(&mut restored, &model, &reference);
     assert_eq!(
         restored.snapshot().expect("snapshot"),
         learner.snapshot().expect("snapshot")
@@ -118,7 +120,7 @@ fn a_learner_comes_back_from_its_bytes() {
 fn damaged_snapshots_are_refused_and_change_nothing() {
     let (reference, model) = (Reference::load(), model("tiny-gpt2"));
     let mut learner = learner_of(&model, 4);
-    teach(&mut learner, &model, &reference);
+    learn(&mut learner, &model, &reference);
     let before = learner.snapshot().expect("snapshot");
     let other = learner_of(&model, 2);
     let cut = Snapshot::from_bytes(before.as_bytes()[..before.as_bytes().len() / 2].to_vec());
@@ -140,12 +142,12 @@ fn learner_of(model: &Model, rank: usize) -> Learner {
     Learner::new(model, lora, 7).expect("learner")
 }
 
-fn teach(learner: &mut Learner, model: &Model, reference: &Reference) {
-    let reward = Weights::default().reward(&Ratings::all(Stars::FIVE));
+fn learn(learner: &mut Learner, model: &Model, reference: &Reference) {
     let completion = reference.completion("tiny");
-    let mut lesson = Lesson::begin(learner, model, &completion, reward, &Teaching::default()).expect("lesson");
-    while !lesson.done() {
-        lesson.step(learner, model).expect("step");
-    }
-    lesson.finish(learner, model).expect("finish");
+    teach(
+        learner,
+        model,
+        &Material::Rated(vec![(&completion, reward(5))]),
+        &Teaching::default(),
+    );
 }

@@ -228,7 +228,7 @@ fn two_hundred_damaged_files() {
                     length: 2,
                     ..Sampling::default()
                 };
-                let generation = Generation::new(&model, ContentType::Post, "The price", &length);
+                let generation = Generation::new(&model, ContentType::Post, "The price", &length, 1);
                 let next = generation.and_then(|mut generation| generation.next(&model, None));
                 assert!(
                     next.is_ok() || matches!(next, Err(Error::BadLogits)),

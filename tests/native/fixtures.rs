@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor};
+use fledge::content::ContentType;
 use fledge::engine::lora::Pair;
 use fledge::engine::weights::WeightFile;
-use fledge::engine::{Adapter, Completion, Gpt2, Model, ModelFiles};
-use fledge::settings::{Lora, Precision, Sampling};
+use fledge::engine::{Adapter, Completion, Generation, Gpt2, Model, ModelFiles};
+use fledge::feedback::{Ratings, Reward, Stars, Weights};
+use fledge::learning::{Learner, Lesson, LessonOutcome, Material, StepReport};
+use fledge::settings::{Lora, Precision, Sampling, Teaching};
 use safetensors::SafeTensors;
 
 /// Reads a file of `tests/fixtures`.
@@ -60,6 +63,44 @@ pub fn embedded_as(precision: Precision) -> Model {
         precision,
     )
     .expect("the embedded model loads")
+}
+
+/// A post, written to its end.
+pub fn write(model: &Model, adapter: Option<&Adapter>, prompt: &str, sampling: &Sampling) -> Completion {
+    write_several(model, adapter, prompt, sampling, 1).remove(0)
+}
+
+/// Several posts for one prompt, written together.
+pub fn write_several(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    prompt: &str,
+    sampling: &Sampling,
+    count: usize,
+) -> Vec<Completion> {
+    let mut generation = Generation::new(model, ContentType::Post, prompt, sampling, count).expect("generation");
+    while generation.next(model, adapter).expect("token") {}
+    generation.finish(model).expect("posts")
+}
+
+/// What a post with so many stars on everything is worth.
+pub fn reward(stars: u8) -> Reward {
+    Weights::default().reward(&Ratings::all(Stars::new(stars).expect("1 to 5")))
+}
+
+/// Teaches a whole lesson.
+pub fn teach(
+    learner: &mut Learner,
+    model: &Model,
+    material: &Material,
+    teaching: &Teaching,
+) -> (LessonOutcome, Vec<StepReport>) {
+    let mut lesson = Lesson::begin(learner, model, material, &[], teaching).expect("lesson");
+    let mut reports = Vec::new();
+    while !lesson.done() {
+        reports.push(lesson.step(learner, model).expect("step"));
+    }
+    (lesson.finish(learner, model).expect("outcome"), reports)
 }
 
 /// Logits at every position, `[t, v]`, read at once.

@@ -5,13 +5,12 @@ use candle_core::Tensor;
 use candle_nn::{Optimizer, ParamsAdamW};
 use fledge::engine::Model;
 use fledge::feedback::{Metric, Ratings, Stars, Weights};
-use fledge::learning::lesson::TeachingPost;
-use fledge::learning::loss::Reference as Untaught;
+use fledge::learning::batch::Batch;
 use fledge::learning::optimizer::AdamW;
-use fledge::learning::{Learner, Lesson};
+use fledge::learning::{Learner, Material};
 use fledge::settings::{Objective, Teaching};
 
-use crate::fixtures::{Reference, assert_close, model};
+use crate::fixtures::{Reference, assert_close, model, teach};
 
 const TOLERANCE: f32 = 1e-4;
 const MODELS: [(&str, &str); 2] = [("tiny", "tiny-gpt2"), ("untied", "tiny-untied")];
@@ -24,7 +23,8 @@ struct Bench {
     name: &'static str,
     model: Model,
     learner: Learner,
-    post: TeachingPost,
+    /// The text beside a shorter one: neither neighbours nor padding may matter.
+    batch: Batch,
 }
 
 impl Bench {
@@ -32,30 +32,30 @@ impl Bench {
         let (reference, model) = (Reference::load(), model(folder));
         let adapter = reference.adapter(&model, &format!("{name}/init"));
         let learner = Learner::from_adapter(model.config(), &adapter).expect("learner");
-        let post = TeachingPost::new(&reference.completion(name), model.config().n_positions).expect("post");
+        let completion = reference.completion(name);
+        let mut shorter = completion.clone();
+        shorter.ids.truncate(2);
+        let batch = Batch::new([&shorter, &completion], model.config().n_positions).expect("a batch");
         Self {
             reference,
             name,
             model,
             learner,
-            post,
+            batch,
         }
     }
 
     /// `c · CE + β · KL`, a scalar, and the two parts.
     fn loss(&self, c: f64, beta: f64) -> (Tensor, f64, f64) {
-        let untaught = self.post.hidden(&self.model, None).expect("base");
-        let untaught = Untaught::new(&untaught).expect("base");
+        let (untaught, _) = self.batch.references(&self.model).expect("base");
         let hidden = self
-            .post
+            .batch
             .hidden(&self.model, Some(self.learner.trainable()))
             .expect("policy");
-        let evaluation = self
-            .post
-            .evaluate(&self.model, &hidden, Some(&untaught))
-            .expect("an evaluation");
+        let evaluations = self.batch.evaluate(&self.model, &hidden, &untaught);
+        let evaluation = evaluations.expect("evaluations").remove(1);
         let (ce, kl) = (-evaluation.log_prob, evaluation.kl);
-        (evaluation.loss(&hidden, c, beta).expect("a loss"), ce, kl)
+        (evaluation.loss(&hidden[1], c, beta).expect("a loss"), ce, kl)
     }
 
     fn expected_loss(&self, step: usize, part: &str) -> f64 {
@@ -137,8 +137,9 @@ fn a_lesson_reports_the_loss_that_torch_computes() {
         ..Teaching::default()
     };
     let completion = bench.reference.completion("tiny");
-    let mut lesson = Lesson::begin(&bench.learner, &bench.model, &completion, reward, &teaching).expect("lesson");
-    let report = lesson.step(&mut bench.learner, &bench.model).expect("step");
+    let material = Material::Rated(vec![(&completion, reward)]);
+    let (_, reports) = teach(&mut bench.learner, &bench.model, &material, &teaching);
+    let report = reports[0];
     assert!((report.loss / bench.expected_loss(0, "total") - 1.0).abs() < 1e-4);
     assert!((report.kl / bench.expected_loss(0, "kl") - 1.0).abs() < 1e-3);
 }

@@ -1,13 +1,14 @@
 //! Promise: a rating moves the rated post's likelihood in the rating's direction, gently, and a stopped lesson leaves no
 //! trace.
 
-use fledge::content::ContentType;
-use fledge::engine::{Completion, Generation, Model};
-use fledge::feedback::{Ratings, Stars, Weights};
-use fledge::learning::{Learner, Lesson, LessonOutcome, StepReport};
+use fledge::engine::{Completion, Model};
+use fledge::learning::batch::Batch;
+use fledge::learning::lesson::TextOutcome;
+use fledge::learning::replay::Past;
+use fledge::learning::{Error, Learner, Lesson, Material, StepReport};
 use fledge::settings::{Lora, Objective, Sampling, Teaching};
 
-use crate::fixtures::model;
+use crate::fixtures::{embedded, model, reward, teach, write, write_several};
 
 fn post(model: &Model, seed: u64) -> Completion {
     let sampling = Sampling {
@@ -16,38 +17,38 @@ fn post(model: &Model, seed: u64) -> Completion {
         repetition_penalty: 1.0,
         ..Sampling::default()
     };
-    let mut generation =
-        Generation::new(model, ContentType::Post, "A customer who complains", &sampling).expect("generation");
-    while generation.next(model, None).expect("token").is_some() {}
-    generation.finish(model).expect("post")
+    write(model, None, "A customer who complains", &sampling)
 }
 
 fn learner(model: &Model) -> Learner {
     Learner::new(model, Lora::default(), 7).expect("learner")
 }
 
-fn teach(
+/// Teaches one post alone.
+fn rate(
     learner: &mut Learner,
     model: &Model,
     completion: &Completion,
-    stars: Stars,
+    stars: u8,
     teaching: &Teaching,
-) -> (LessonOutcome, Vec<StepReport>) {
-    let reward = Weights::default().reward(&Ratings::all(stars));
-    let mut lesson = Lesson::begin(learner, model, completion, reward, teaching).expect("lesson");
-    let mut reports = Vec::new();
-    while !lesson.done() {
-        reports.push(lesson.step(learner, model).expect("step"));
-    }
-    (lesson.finish(learner, model).expect("finish"), reports)
+) -> (TextOutcome, Vec<StepReport>) {
+    let material = Material::Rated(vec![(completion, reward(stars))]);
+    let (outcome, reports) = teach(learner, model, &material, teaching);
+    (outcome.texts[0], reports)
+}
+
+/// A lesson on one good post, not begun.
+fn lesson(learner: &Learner, model: &Model, completion: &Completion) -> Result<Lesson, Error> {
+    let material = Material::Rated(vec![(completion, reward(5))]);
+    Lesson::begin(learner, model, &material, &[], &Teaching::default())
 }
 
 #[test]
 fn a_good_post_becomes_likelier_and_a_bad_one_less_likely() {
     let model = model("tiny-gpt2");
     let completion = post(&model, 3);
-    for (stars, rises) in [(Stars::FIVE, true), (Stars::ONE, false)] {
-        let (outcome, reports) = teach(&mut learner(&model), &model, &completion, stars, &Teaching::default());
+    for (stars, rises) in [(5, true), (1, false)] {
+        let (outcome, reports) = rate(&mut learner(&model), &model, &completion, stars, &Teaching::default());
         assert_eq!(outcome.log_prob_after > outcome.log_prob_before, rises, "{outcome:?}");
         assert_eq!(reports.len(), Teaching::default().steps);
         assert!(reports.iter().all(|r| r.loss.is_finite() && r.gradient_norm > 0.0));
@@ -62,13 +63,12 @@ fn a_good_post_becomes_likelier_and_a_bad_one_less_likely() {
 fn the_original_objective_pushes_even_a_poor_post_up() {
     let model = model("tiny-gpt2");
     let completion = post(&model, 3);
-    let two = Stars::new(2).expect("stars");
     let teaching = Teaching {
         objective: Objective::RewardWeighted,
         ..Teaching::default()
     };
-    let (original, _) = teach(&mut learner(&model), &model, &completion, two, &teaching);
-    let (advantage, _) = teach(&mut learner(&model), &model, &completion, two, &Teaching::default());
+    let (original, _) = rate(&mut learner(&model), &model, &completion, 2, &teaching);
+    let (advantage, _) = rate(&mut learner(&model), &model, &completion, 2, &Teaching::default());
     assert!(original.log_prob_after > original.log_prob_before);
     assert!(advantage.log_prob_after < advantage.log_prob_before);
 }
@@ -84,7 +84,7 @@ fn pushing_down_has_a_floor() {
     };
     let mut last = f64::INFINITY;
     for round in 0..8 {
-        let (outcome, _) = teach(&mut learner, &model, &completion, Stars::ONE, &teaching);
+        let (outcome, _) = rate(&mut learner, &model, &completion, 1, &teaching);
         assert!(outcome.log_prob_after.is_finite());
         last = outcome.log_prob_before - outcome.log_prob_after;
         assert!(last < 4.0, "round {round} pushed by {last} nats a token");
@@ -103,10 +103,9 @@ fn the_prompt_carries_no_loss() {
         log_probs: completion.log_probs[tail..].to_vec(),
         ..completion.clone()
     };
-    let reward = Weights::default().reward(&Ratings::all(Stars::FIVE));
     let mut learner = learner(&model);
-    let lesson = Lesson::begin(&learner, &model, &shorter, reward, &Teaching::default()).expect("lesson");
-    let outcome = lesson.finish(&mut learner, &model).expect("outcome");
+    let lesson = lesson(&learner, &model, &shorter).expect("lesson");
+    let outcome = lesson.finish(&mut learner, &model).expect("outcome").texts[0];
     let expected = f64::from(completion.log_probs[tail]);
     assert!(
         (outcome.log_prob_before - expected).abs() < 1e-4,
@@ -118,16 +117,9 @@ fn the_prompt_carries_no_loss() {
 fn a_stopped_lesson_leaves_no_trace() {
     let model = model("tiny-gpt2");
     let mut learner = learner(&model);
-    teach(
-        &mut learner,
-        &model,
-        &post(&model, 1),
-        Stars::FIVE,
-        &Teaching::default(),
-    );
+    rate(&mut learner, &model, &post(&model, 1), 5, &Teaching::default());
     let before = learner.snapshot().expect("snapshot");
-    let reward = Weights::default().reward(&Ratings::all(Stars::FIVE));
-    let mut lesson = Lesson::begin(&learner, &model, &post(&model, 2), reward, &Teaching::default()).expect("lesson");
+    let mut lesson = lesson(&learner, &model, &post(&model, 2)).expect("lesson");
     lesson.step(&mut learner, &model).expect("step");
     assert_ne!(learner.snapshot().expect("snapshot"), before);
     drop(lesson);
@@ -143,9 +135,136 @@ fn an_empty_post_teaches_nothing_and_says_so() {
         log_probs: Vec::new(),
         ..post(&model, 1)
     };
-    let reward = Weights::default().reward(&Ratings::all(Stars::FIVE));
-    let Err(error) = Lesson::begin(&learner(&model), &model, &empty, reward, &Teaching::default()) else {
+    let Err(error) = lesson(&learner(&model), &model, &empty) else {
         panic!("an empty post was accepted");
     };
     assert!(error.to_string().contains("empty"));
+}
+
+#[test]
+fn of_candidates_the_better_gain_on_the_others() {
+    let model = model("tiny-gpt2");
+    let sampling = Sampling {
+        length: 20,
+        ..Sampling::default()
+    };
+    let texts = write_several(&model, None, "A customer who complains", &sampling, 3);
+    // All are above the usual; what counts is how they compare.
+    let material = Material::Rated(
+        texts
+            .iter()
+            .zip([5, 4, 4])
+            .map(|(text, stars)| (text, reward(stars)))
+            .collect(),
+    );
+    let (outcome, _) = teach(&mut learner(&model), &model, &material, &Teaching::default());
+    let [best, second, third] = [0, 1, 2].map(|at| outcome.texts[at]);
+    assert!(
+        best.coefficient > 0.0 && second.coefficient < 0.0 && third.coefficient < 0.0,
+        "{outcome:?}"
+    );
+    let gain = |text: TextOutcome| text.log_prob_after - text.log_prob_before;
+    assert!(gain(best) > gain(second) && gain(best) > gain(third), "{outcome:?}");
+}
+
+#[test]
+fn a_preference_moves_two_posts_apart() {
+    let model = model("tiny-gpt2");
+    let (chosen, rejected) = (post(&model, 3), post(&model, 4));
+    let material = Material::Preferred {
+        chosen: &chosen,
+        rejected: vec![&rejected],
+    };
+    let (outcome, _) = teach(&mut learner(&model), &model, &material, &Teaching::default());
+    let [chosen, rejected] = [0, 1].map(|at| outcome.texts[at].log_prob_after - outcome.texts[at].log_prob_before);
+    assert!(chosen > rejected, "{outcome:?}");
+    assert!(
+        (outcome.texts[0].coefficient - 0.5).abs() < 1e-6,
+        "nothing is preferred before the first step"
+    );
+}
+
+#[test]
+fn an_edit_is_a_good_example_and_better_than_what_it_replaces() {
+    let model = model("tiny-gpt2");
+    let (edit, replaced) = (post(&model, 3), post(&model, 4));
+    // A person's own words were drawn by no model.
+    let edit = Completion {
+        log_probs: Vec::new(),
+        ..edit
+    };
+    let material = Material::Demonstrated {
+        edit: &edit,
+        replaced: &replaced,
+    };
+    let (outcome, _) = teach(&mut learner(&model), &model, &material, &Teaching::default());
+    let [edit, replaced] = [0, 1].map(|at| outcome.texts[at].log_prob_after - outcome.texts[at].log_prob_before);
+    assert!(edit > 0.0 && edit > replaced, "{outcome:?}");
+}
+
+#[test]
+fn what_is_replayed_is_taught_along() {
+    let model = model("tiny-gpt2");
+    let (new, old) = (post(&model, 3), post(&model, 4));
+    let past = [Past {
+        completion: &old,
+        reward: reward(5),
+        age: 1,
+    }];
+    let material = Material::Rated(vec![(&new, reward(5))]);
+    let log_prob = |learner: &Learner| {
+        let lesson = lesson(learner, &model, &old).expect("lesson");
+        lesson
+            .finish(
+                &mut Learner::from_snapshot(&learner.snapshot().expect("a snapshot"), &model).expect("a copy"),
+                &model,
+            )
+            .expect("outcome")
+            .texts[0]
+            .log_prob_before
+    };
+    let after = |past: &[Past]| {
+        let mut learner = learner(&model);
+        let mut lesson = Lesson::begin(&learner, &model, &material, past, &Teaching::default()).expect("lesson");
+        while !lesson.done() {
+            lesson.step(&mut learner, &model).expect("step");
+        }
+        let outcome = lesson.finish(&mut learner, &model).expect("outcome");
+        assert_eq!((outcome.texts.len(), outcome.replayed), (1, past.len()));
+        log_prob(&learner)
+    };
+    assert!(after(&past) > after(&[]));
+}
+
+/// How far one lesson may move a text that has nothing to do with it, in nats a token.
+const UNRELATED: f64 = 0.1;
+
+#[test]
+fn one_rating_moves_its_post_and_leaves_other_prompts_alone() {
+    let model = embedded();
+    let post = write(&model, None, "Advice for entrepreneurs", &Sampling::default());
+    let others = ["Window cleaning", "How to negotiate", "A quiet week"]
+        .map(|prompt| write(&model, None, prompt, &Sampling::default()));
+    for (stars, rises) in [(5, true), (1, false)] {
+        let mut learner = learner(&model);
+        let log_probs = |learner: &Learner| -> Vec<f64> {
+            let batch = Batch::new(&others, model.config().n_positions).expect("a batch");
+            let (references, _) = batch.references(&model).expect("references");
+            let readings = batch
+                .read(&model, Some(learner.adapter()), &references)
+                .expect("readings");
+            readings.iter().map(|reading| reading.log_prob).collect()
+        };
+        let before = log_probs(&learner);
+        let (outcome, _) = rate(&mut learner, &model, &post, stars, &Teaching::default());
+        assert_eq!(outcome.log_prob_after > outcome.log_prob_before, rises, "{outcome:?}");
+        for (before, after) in before.iter().zip(log_probs(&learner)) {
+            let moved = (after - before).abs();
+            println!(
+                "{stars} stars: the post by {:.3}, another by {moved:.3}",
+                outcome.log_prob_after - outcome.log_prob_before
+            );
+            assert!(moved < UNRELATED, "{moved}");
+        }
+    }
 }

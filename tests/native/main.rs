@@ -8,6 +8,7 @@ mod formula;
 
 mod adapters;
 mod bad_models;
+mod branches;
 mod formats;
 mod gpt2_tokenizer;
 mod gradients;

@@ -2,14 +2,13 @@
 //! cache, the same distributions after every filter.
 
 use candle_core::{Device, Tensor};
-use fledge::content::ContentType;
 use fledge::engine::kernels::float::argmax;
 use fledge::engine::sampler::Sampler;
 use fledge::engine::weights::Weights;
-use fledge::engine::{Cache, Config, Generation, Gpt2};
+use fledge::engine::{Cache, Config, Gpt2};
 use fledge::settings::{Precision, Sampling};
 
-use crate::fixtures::{Reference, assert_within, greedy, logits, model, values, weights};
+use crate::fixtures::{Reference, assert_within, greedy, logits, model, values, weights, write};
 use crate::formula;
 
 const TOLERANCE: f32 = 1e-4;
@@ -137,9 +136,7 @@ fn a_post_written_greedily_is_the_greedy_continuation() {
     let (reference, model) = (Reference::load(), model("tiny-gpt2"));
     let prompt = "The first hire is the hardest";
     let ids = model.tokenizer().encode(prompt).expect("ids");
-    let mut generation = Generation::new(&model, ContentType::Post, prompt, &greedy(20)).expect("generation");
-    while generation.next(&model, None).expect("token").is_some() {}
-    let post = generation.finish(&model).expect("post");
+    let post = write(&model, None, prompt, &greedy(20));
     let expected = continuation(model.gpt2(), &ids, post.ids.len(), false);
     assert_eq!(post.prompt_ids, ids);
     assert_eq!(post.ids, expected);

@@ -2,12 +2,11 @@
 //! posts with a question mark and nothing else teaches the embedded model ten times.
 
 use fledge::content::ContentType;
-use fledge::engine::{Adapter, Completion, Generation, Model};
-use fledge::feedback::{Ratings, Stars, Weights};
-use fledge::learning::{Learner, Lesson};
+use fledge::engine::{Adapter, Completion, Model};
+use fledge::learning::{Learner, Material};
 use fledge::settings::{Lora, Sampling, Teaching};
 
-use crate::fixtures::embedded;
+use crate::fixtures::{embedded, reward, teach, write};
 
 const TAUGHT: [&str; 10] = [
     "Advice for entrepreneurs",
@@ -22,40 +21,24 @@ const TAUGHT: [&str; 10] = [
     "Working from home",
 ];
 
-const HELD_OUT: [&str; 12] = [
-    "Customer service",
-    "How to negotiate",
-    "Learning from failure",
-    "Marketing for a bakery",
-    "Saving time at work",
-    "Starting a business",
-    "Team building",
-    "Social media for small firms",
-    "Raising money",
-    "Managing risk",
-    "Product design",
-    "Writing better e-mails",
-];
-
 /// Posts written for each held-out prompt, under seeds of their own.
 const POSTS_EACH: u64 = 4;
 
-fn write(model: &Model, adapter: Option<&Adapter>, prompt: &str, seed: u64) -> Completion {
+fn post_of(model: &Model, adapter: Option<&Adapter>, prompt: &str, seed: u64) -> Completion {
     let sampling = Sampling {
         seed,
         length: 60,
         ..Sampling::default()
     };
-    let mut generation = Generation::new(model, ContentType::Post, prompt, &sampling).expect("generation");
-    while generation.next(model, adapter).expect("token").is_some() {}
-    generation.finish(model).expect("post")
+    write(model, adapter, prompt, &sampling)
 }
 
 /// Held-out posts with the trait, and how many of them are different texts.
 fn frequency(model: &Model, adapter: Option<&Adapter>) -> (usize, usize) {
-    let posts: Vec<String> = HELD_OUT
+    let posts: Vec<String> = ContentType::Post
+        .held_out()
         .iter()
-        .flat_map(|prompt| (0..POSTS_EACH).map(move |seed| write(model, adapter, prompt, 1000 + seed).text))
+        .flat_map(|prompt| (0..POSTS_EACH).map(move |seed| post_of(model, adapter, prompt, 1000 + seed).text))
         .collect();
     let distinct: std::collections::HashSet<&String> = posts.iter().collect();
     (posts.iter().filter(|text| text.contains('?')).count(), distinct.len())
@@ -72,7 +55,7 @@ fn ten_lessons_make_a_rewarded_trait_more_frequent() {
         let mut post = None;
         for _ in 0..8 {
             seed += 1;
-            let written = write(&model, Some(learner.adapter()), prompt, seed);
+            let written = post_of(&model, Some(learner.adapter()), prompt, seed);
             let worth = written.text.contains('?');
             post = Some(written);
             if worth {
@@ -80,20 +63,12 @@ fn ten_lessons_make_a_rewarded_trait_more_frequent() {
             }
         }
         let post = post.expect("eight tries");
-        let stars = if post.text.contains('?') {
-            Stars::FIVE
-        } else {
-            Stars::ONE
-        };
-        let reward = Weights::default().reward(&Ratings::all(stars));
-        let mut lesson = Lesson::begin(&learner, &model, &post, reward, &Teaching::default()).expect("lesson");
-        while !lesson.done() {
-            lesson.step(&mut learner, &model).expect("step");
-        }
-        lesson.finish(&mut learner, &model).expect("outcome");
+        let stars = if post.text.contains('?') { 5 } else { 1 };
+        let material = Material::Rated(vec![(&post, reward(stars))]);
+        teach(&mut learner, &model, &material, &Teaching::default());
     }
     let (after, distinct) = frequency(&model, Some(learner.adapter()));
-    let total = POSTS_EACH as usize * HELD_OUT.len();
+    let total = POSTS_EACH as usize * ContentType::Post.held_out().len();
     println!("{before} of {total} held-out posts had a question mark, {after} have now");
     assert!(after >= before + 8, "{before} of {total} before, {after} after");
     assert!(

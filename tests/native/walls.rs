@@ -4,23 +4,42 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms of this crate that it may use.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("catalogue", &[]),
     ("feedback", &[]),
     ("length", &[]),
     ("content", &["length"]),
     ("settings", &["content"]),
     ("engine", &["settings", "content", "length"]),
-    ("learning", &["engine", "feedback", "settings"]),
-    ("protocol", &["feedback", "settings", "content"]),
+    ("rails", &[]),
+    ("statistics", &[]),
+    (
+        "learning",
+        &["engine", "feedback", "settings", "content", "rails", "statistics"],
+    ),
+    ("protocol", &["feedback", "settings", "content", "rails", "timeline"]),
+    // What a lesson was is a part of the contract, and a timeline is made of lessons: the two are one room in two files.
+    ("timeline", &["protocol"]),
     (
         "view",
-        &["protocol", "feedback", "settings", "content", "length", "catalogue"],
+        &[
+            "protocol",
+            "timeline",
+            "rails",
+            "statistics",
+            "feedback",
+            "settings",
+            "content",
+            "length",
+            "catalogue",
+        ],
     ),
     (
         "worker",
         &[
             "protocol",
+            "timeline",
+            "rails",
             "learning",
             "engine",
             "feedback",
@@ -31,14 +50,22 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ),
     (
         "ui",
-        &["protocol", "view", "feedback", "settings", "content", "catalogue"],
+        &[
+            "protocol",
+            "timeline",
+            "view",
+            "feedback",
+            "settings",
+            "content",
+            "catalogue",
+        ],
     ),
     // The page, the worker, and the benchmark, which asks the engine itself.
     ("bin", &["worker", "ui", "engine", "learning", "settings"]),
 ];
 
 /// Rooms that build and run without a browser.
-const PLAIN: [&str; 9] = [
+const PLAIN: [&str; 12] = [
     "catalogue",
     "settings",
     "feedback",
@@ -47,6 +74,9 @@ const PLAIN: [&str; 9] = [
     "engine",
     "learning",
     "protocol",
+    "rails",
+    "statistics",
+    "timeline",
     "view",
 ];
 

@@ -1,0 +1,93 @@
+//! The lab: does teaching work, for whom, and with which settings? Simulated raters with hidden preferences teach the embedded
+//! model on some prompts; their reward is measured on others, before and after, with the same seeds.
+//!
+//! ```text
+//! cargo run --release --example lab                     every rater with the defaults, ten seeds
+//! cargo run --release --example lab -- --help           what can be varied
+//! ```
+//!
+//! A simulated rater is a rule (`raters.rs`), not a person: what it likes more after teaching, a person may not.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it is a program of its own, natively: threads and the clock are there to be used"
+)]
+
+mod options;
+mod raters;
+mod report;
+mod run;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use fledge::engine::weights::WeightFile;
+use fledge::engine::{Model, ModelFiles};
+use fledge::settings::Precision;
+
+use options::{Options, Setting};
+use raters::{RATERS, Rater};
+use run::Run;
+
+fn main() {
+    match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => measure(&options),
+        Err(words) => println!("{words}"),
+    }
+}
+
+/// Carries out all runs, on as many threads as are wanted, and prints what came of them.
+fn measure(options: &Options) {
+    let model = embedded();
+    let settings = options.settings();
+    let mut runs: Vec<(&Setting, &Rater, u64)> = Vec::new();
+    for setting in &settings {
+        for rater in RATERS.iter().filter(|rater| options.wants(rater.name)) {
+            runs.extend((0..options.seeds).map(|seed| (setting, rater, options.first_seed + seed)));
+        }
+    }
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..options.threads {
+            scope.spawn(|| {
+                while let Some((setting, rater, seed)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = Run::new(&model, setting, rater, *seed).outcome();
+                    let mut done = done.lock().expect("no thread panics");
+                    done.push(outcome);
+                    let (count, of) = (done.len(), runs.len());
+                    eprintln!(
+                        "{count}/{of} {:.0} s  {}",
+                        begun.elapsed().as_secs_f64(),
+                        done[count - 1]
+                    );
+                }
+            });
+        }
+    });
+    let outcomes = done.into_inner().expect("no thread panics");
+    println!("{}", report::tables(&settings, &outcomes));
+    for rater in RATERS.iter().filter(|rater| options.wants(rater.name)) {
+        println!("- {}: {}", rater.name, rater.about);
+    }
+    if let Some(file) = &options.csv {
+        std::fs::write(file, report::csv(&outcomes)).expect("the file can be written");
+    }
+}
+
+/// The model that the page opens with.
+fn embedded() -> Model {
+    let file = |name: &str| {
+        let path = format!("{}/public/model/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let files = ModelFiles {
+        config: file("config.json"),
+        tokenizer: file("tokenizer.json"),
+        weights: vec![WeightFile::from_bytes("model.safetensors", file("model.safetensors"))],
+        card: Some(file("fledge.json")),
+        name: None,
+    };
+    Model::load(files, Precision::default()).expect("the embedded model loads")
+}

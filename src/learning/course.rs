@@ -1,0 +1,184 @@
+//! A whole lesson as a person gets it: what they said is taught, and then, once the automatic rater is honest, practised. In
+//! rounds of one optimiser step, the model writes some texts that nobody sees, the rater judges them as the person would, and the
+//! better ones gain on the others.
+//!
+//! A single rating says little about a style; the rater has seen them all, and fresh texts cost nobody's patience.
+
+use super::features;
+use super::lesson::{Lesson, LessonOutcome, Material, StepReport};
+use super::rater::Rater;
+use super::replay::Past;
+use super::{Error, Learner};
+use crate::content::ContentType;
+use crate::engine::{Generation, Model};
+use crate::feedback::Weights;
+use crate::settings::{Objective, Sampling, Teaching};
+
+/// Who judges what is practised, and what that is about.
+pub struct Practice {
+    /// Fitted on the person's ratings.
+    pub rater: Rater,
+    /// How the person weighs the metrics.
+    pub weights: Weights,
+    /// What is written.
+    pub content: ContentType,
+    /// About what, in turns; at least one prompt.
+    pub prompts: Vec<String>,
+    /// The first text's seed.
+    pub seed: u64,
+}
+
+/// A lesson and its practice, pulled one step at a time. To stop it, drop it and restore the learner's snapshot from before.
+pub struct Course {
+    lesson: Lesson,
+    practice: Option<Practice>,
+    stage: Stage,
+    teaching: Teaching,
+}
+
+enum Stage {
+    /// What the person said.
+    Taught,
+    /// Texts to practise on are being written, in this round.
+    Writing(Generation, usize),
+    Practised(Lesson, usize),
+    Done,
+}
+
+/// What a step was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress {
+    /// An optimiser step.
+    Stepped(StepReport),
+    /// A token of each text to practise on, or a look at them.
+    Wrote,
+}
+
+/// What a whole lesson did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CourseOutcome {
+    /// To what the person said something of, practice included.
+    pub lesson: LessonOutcome,
+    /// Texts that were practised on.
+    pub practised: usize,
+}
+
+impl Course {
+    /// Prepares a lesson, and perhaps practice after it.
+    pub fn begin(
+        learner: &Learner,
+        model: &Model,
+        material: &Material,
+        replayed: &[Past],
+        teaching: &Teaching,
+        practice: Option<Practice>,
+    ) -> Result<Self, Error> {
+        // The original objective says "more of this" to whatever is judged.
+        let wanted = teaching.practice > 0 && teaching.objective == Objective::Advantage;
+        let heard =
+            |practice: &Practice| wanted && practice.rater.is_honest(&practice.weights) && !practice.prompts.is_empty();
+        Ok(Self {
+            lesson: Lesson::begin(learner, model, material, replayed, teaching)?,
+            practice: practice.filter(heard),
+            stage: Stage::Taught,
+            teaching: *teaching,
+        })
+    }
+
+    /// How many optimiser steps it takes in all.
+    #[must_use]
+    pub const fn steps(&self) -> usize {
+        match self.practice {
+            Some(_) => 2 * self.teaching.steps,
+            None => self.teaching.steps,
+        }
+    }
+
+    /// Whether all is done but [`Course::finish`].
+    #[must_use]
+    pub const fn done(&self) -> bool {
+        matches!(self.stage, Stage::Done)
+    }
+
+    /// Does a little of it.
+    pub fn step(&mut self, learner: &mut Learner, model: &Model) -> Result<Progress, Error> {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Taught => {
+                let report = self.lesson.step(learner, model)?;
+                self.stage = if !self.lesson.done() {
+                    Stage::Taught
+                } else if let Some(practice) = &self.practice {
+                    Stage::Writing(practice.write(model, self.teaching.practice, 0)?, 0)
+                } else {
+                    Stage::Done
+                };
+                Ok(Progress::Stepped(report))
+            }
+            Stage::Writing(mut generation, round) => {
+                if generation.next(model, Some(learner.adapter()))? {
+                    self.stage = Stage::Writing(generation, round);
+                } else if let Some(practice) = &self.practice {
+                    let lesson = practice.lesson(learner, model, generation, round, &self.teaching)?;
+                    self.stage = Stage::Practised(lesson, round);
+                }
+                Ok(Progress::Wrote)
+            }
+            Stage::Practised(mut lesson, round) => {
+                let report = lesson.step(learner, model)?;
+                // What the model writes by itself says how far it has gone; what a person rated need not be like it any more.
+                learner.leash_mut().follow(report.kl, self.teaching.kl_target);
+                let next = round + 1;
+                if let Some(practice) = self.practice.as_ref().filter(|_| next < self.teaching.steps) {
+                    self.stage = Stage::Writing(practice.write(model, self.teaching.practice, next)?, next);
+                }
+                Ok(Progress::Stepped(report))
+            }
+            Stage::Done => Ok(Progress::Wrote),
+        }
+    }
+
+    /// Ends it.
+    pub fn finish(self, learner: &mut Learner, model: &Model) -> Result<CourseOutcome, Error> {
+        Ok(CourseOutcome {
+            practised: self
+                .practice
+                .map_or(0, |_| self.teaching.practice * self.teaching.steps),
+            lesson: self.lesson.finish(learner, model)?,
+        })
+    }
+}
+
+impl Practice {
+    fn prompt(&self, round: usize) -> &str {
+        &self.prompts[round % self.prompts.len()]
+    }
+
+    fn write(&self, model: &Model, count: usize, round: usize) -> Result<Generation, Error> {
+        let sampling = Sampling {
+            seed: self.seed.wrapping_add((round * count) as u64),
+            ..Sampling::of(self.content)
+        };
+        Ok(Generation::new(
+            model,
+            self.content,
+            self.prompt(round),
+            &sampling,
+            count,
+        )?)
+    }
+
+    fn lesson(
+        &self,
+        learner: &Learner,
+        model: &Model,
+        generation: Generation,
+        round: usize,
+        teaching: &Teaching,
+    ) -> Result<Lesson, Error> {
+        let texts = generation.finish(model)?;
+        let features = features::of(model, self.prompt(round), &texts)?;
+        let judged = texts.iter().zip(&features);
+        let judged = judged.map(|(text, features)| (text, self.rater.guess(features).reward(&self.weights)));
+        Lesson::begin(learner, model, &Material::Judged(judged.collect()), &[], teaching)
+    }
+}

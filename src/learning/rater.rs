@@ -1,0 +1,390 @@
+//! The automatic rater: ridge regression from what a text looks like to the stars that the person would give, one for each
+//! metric (Hoerl & Kennard 1970).
+//!
+//! There are fewer ratings than features, so it is fitted in its dual form (Saunders et al. 1998): with the Gram matrix
+//! `K = X·Xᵀ + 1` of standardised features, `α = (K + λ)⁻¹ (y − ȳ)`, and the rating of a new text is `ȳ + k·α`. Left-one-out
+//! predictions need no refitting: `yᵢ − αᵢ / ((K + λ)⁻¹)ᵢᵢ` (Allen 1974's PRESS). `λ` is the one whose left-out predictions err
+//! least. The same matrix says how unsure a prediction is: `1 − kᵀ(K + λ)⁻¹k / k(x, x)`, 0 for a text that it knows.
+
+use crate::feedback::{Metric, Ratings, Reward, Stars, Weights};
+use crate::statistics::{mean, spearman};
+
+/// It stays silent below so many ratings …
+pub const LEAST_RATINGS: usize = 12;
+/// … and below this rank correlation of its left-out predictions with the person's rewards.
+pub const LEAST_CORRELATION: f64 = 0.4;
+/// The newest ratings that it is fitted on at most: what it takes grows with their cube.
+const MOST_RATINGS: usize = 240;
+
+/// Penalties that are tried, as shares of the mean of the Gram matrix's diagonal.
+const PENALTIES: [f64; 6] = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+
+/// What is known of a rated text.
+#[derive(Clone, Debug)]
+pub struct Rated {
+    /// Its features; all texts have equally many.
+    pub features: Vec<f64>,
+    /// What the person gave it.
+    pub ratings: Ratings,
+}
+
+/// A fitted rater.
+#[derive(Clone, Debug)]
+pub struct Rater {
+    /// Of each feature.
+    scale: Vec<Scale>,
+    /// Standardised, `[n][d]`.
+    known: Vec<Vec<f64>>,
+    metrics: Vec<Fit>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    mean: f64,
+    /// By which a deviation from it is multiplied; 0 where a feature does not vary.
+    factor: f64,
+}
+
+/// One metric's regression.
+#[derive(Clone, Debug)]
+struct Fit {
+    mean: f64,
+    alpha: Vec<f64>,
+    /// `(K + λ)⁻¹`, row by row.
+    inverse: Vec<f64>,
+    /// What the person gave.
+    stars: Vec<f64>,
+    /// What it would have given without knowing that rating.
+    left_out: Vec<f64>,
+}
+
+/// What it would give a text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Guess {
+    /// Stars, not rounded, in the order of [`Metric::ALL`].
+    pub stars: [f64; 4],
+    /// How unsure it is, 0 to 1.
+    pub doubt: f64,
+}
+
+impl Guess {
+    /// What they are worth, 0 to 1.
+    #[must_use]
+    pub fn reward(&self, weights: &Weights) -> Reward {
+        let worth = |(metric, stars): (Metric, f64)| weights.share(metric) * (stars - 1.0) / 4.0;
+        Reward::of(Metric::ALL.into_iter().zip(self.stars).map(worth).sum())
+    }
+
+    /// The nearest ratings that a person can give.
+    #[must_use]
+    pub fn ratings(&self) -> Ratings {
+        Metric::ALL
+            .into_iter()
+            .zip(self.stars)
+            .fold(Ratings::all(Stars::ONE), |ratings, (metric, stars)| {
+                let count = stars.round().clamp(1.0, 5.0) as u8;
+                ratings.with(metric, Stars::new(count).unwrap_or(Stars::ONE))
+            })
+    }
+}
+
+impl Rater {
+    /// Fits one on ratings, oldest first; `None` if there are fewer than two. Features come in parts of these lengths, and
+    /// each part counts the same, however many it has.
+    #[must_use]
+    pub fn fit(rated: &[Rated], parts: &[usize]) -> Option<Self> {
+        let rated = &rated[rated.len().saturating_sub(MOST_RATINGS)..];
+        let dimensions = rated.first()?.features.len();
+        if rated.len() < 2 {
+            return None;
+        }
+        let weights = parts
+            .iter()
+            .flat_map(|part| std::iter::repeat_n(1.0 / (*part * parts.len()) as f64, *part));
+        let scale = (0..dimensions).zip(weights);
+        let scale: Vec<Scale> = scale
+            .map(|(at, weight)| Scale::of(rated.iter().map(|one| one.features[at]), weight))
+            .collect();
+        let known: Vec<Vec<f64>> = rated.iter().map(|one| standardised(&scale, &one.features)).collect();
+        let gram: Vec<f64> = known
+            .iter()
+            .flat_map(|a| known.iter().map(move |b| kernel(a, b)))
+            .collect();
+        let metrics = Metric::ALL.map(|metric| {
+            let stars: Vec<f64> = rated
+                .iter()
+                .map(|one| f64::from(one.ratings.get(metric).count()))
+                .collect();
+            Fit::best(&gram, &stars)
+        });
+        Some(Self {
+            scale,
+            known,
+            metrics: metrics.into_iter().collect::<Option<_>>()?,
+        })
+    }
+
+    /// How well its left-out predictions of a metric follow the person's ratings: Spearman's rank correlation.
+    #[must_use]
+    pub fn correlation(&self, metric: Metric) -> f64 {
+        let fit = &self.metrics[metric as usize];
+        // Who always gives the same is easily foretold, and nothing is learned from it.
+        spearman(&fit.left_out, &fit.stars).unwrap_or(0.0)
+    }
+
+    /// How well its left-out predictions of the reward follow the person's rewards.
+    #[must_use]
+    pub fn reward_correlation(&self, weights: &Weights) -> f64 {
+        let reward = |of: fn(&Fit) -> &Vec<f64>| -> Vec<f64> {
+            let metrics = || Metric::ALL.into_iter().zip(&self.metrics);
+            let at = |text: usize| {
+                metrics()
+                    .map(|(metric, fit)| weights.share(metric) * of(fit)[text])
+                    .sum()
+            };
+            (0..self.ratings()).map(at).collect()
+        };
+        spearman(&reward(|fit| &fit.left_out), &reward(|fit| &fit.stars)).unwrap_or(0.0)
+    }
+
+    /// How many ratings it is fitted on.
+    #[must_use]
+    pub const fn ratings(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether it knows enough to be heard.
+    #[must_use]
+    pub fn is_honest(&self, weights: &Weights) -> bool {
+        self.ratings() >= LEAST_RATINGS && self.reward_correlation(weights) >= LEAST_CORRELATION
+    }
+
+    /// What it would give a text.
+    #[must_use]
+    pub fn guess(&self, features: &[f64]) -> Guess {
+        let x = standardised(&self.scale, features);
+        let k: Vec<f64> = self.known.iter().map(|known| kernel(known, &x)).collect();
+        let stars = [0, 1, 2, 3].map(|at| {
+            let fit = &self.metrics[at];
+            (fit.mean + dot(&k, &fit.alpha)).clamp(1.0, 5.0)
+        });
+        let doubts = self.metrics.iter().map(|fit| {
+            let explained: f64 = fit
+                .inverse
+                .chunks_exact(k.len())
+                .zip(&k)
+                .map(|(row, k_i)| k_i * dot(row, &k))
+                .sum();
+            (1.0 - explained / kernel(&x, &x)).clamp(0.0, 1.0)
+        });
+        Guess {
+            stars,
+            doubt: doubts.sum::<f64>() / self.metrics.len() as f64,
+        }
+    }
+}
+
+impl Scale {
+    /// `weight` is the part of all features' variance that this one shall have.
+    fn of(values: impl Iterator<Item = f64> + Clone, weight: f64) -> Self {
+        let count = values.clone().count().max(1) as f64;
+        let mean = values.clone().sum::<f64>() / count;
+        let deviation = (values.map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+        Self {
+            mean,
+            factor: if deviation > 1e-9 {
+                weight.sqrt() / deviation
+            } else {
+                0.0
+            },
+        }
+    }
+}
+
+impl Fit {
+    /// With the penalty whose left-out predictions err least.
+    fn best(gram: &[f64], stars: &[f64]) -> Option<Self> {
+        let n = stars.len();
+        let mean = mean(stars);
+        let centred: Vec<f64> = stars.iter().map(|stars| stars - mean).collect();
+        let diagonal = (0..n).map(|i| gram[i * n + i]).sum::<f64>() / n as f64;
+        let fits = PENALTIES.into_iter().filter_map(|penalty| {
+            let mut matrix = gram.to_vec();
+            for i in 0..n {
+                matrix[i * n + i] += penalty * diagonal;
+            }
+            let inverse = inverse(matrix, n)?;
+            let alpha: Vec<f64> = inverse.chunks_exact(n).map(|row| dot(row, &centred)).collect();
+            let left_out: Vec<f64> = (0..n).map(|i| stars[i] - alpha[i] / inverse[i * n + i]).collect();
+            let error: f64 = left_out.iter().zip(stars).map(|(a, b)| (a - b).powi(2)).sum();
+            Some((
+                error,
+                Self {
+                    mean,
+                    alpha,
+                    inverse,
+                    stars: stars.to_vec(),
+                    left_out,
+                },
+            ))
+        });
+        fits.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, fit)| fit)
+    }
+}
+
+fn standardised(scale: &[Scale], features: &[f64]) -> Vec<f64> {
+    let values = features.iter().zip(scale);
+    values
+        .map(|(value, Scale { mean, factor })| (value - mean) * factor)
+        .collect()
+}
+
+/// The dot product, plus one for the intercept.
+fn kernel(a: &[f64], b: &[f64]) -> f64 {
+    1.0 + dot(a, b)
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The inverse of a symmetric positive definite matrix `[n, n]`, by Cholesky; `None` if it is none.
+fn inverse(mut matrix: Vec<f64>, n: usize) -> Option<Vec<f64>> {
+    // L, in the lower half.
+    for j in 0..n {
+        for i in j..n {
+            let (upper, lower) = matrix.split_at(i * n);
+            let (row_i, row_j) = (&lower[..j], if i == j { &lower[..j] } else { &upper[j * n..][..j] });
+            let value = lower[j] - dot(row_i, row_j);
+            matrix[i * n + j] = if i == j {
+                if value <= 0.0 {
+                    return None;
+                }
+                value.sqrt()
+            } else {
+                value / matrix[j * n + j]
+            };
+        }
+    }
+    // Columns of the inverse: L·z = e, Lᵀ·x = z.
+    let mut inverse = vec![0.0; n * n];
+    let mut x = vec![0.0; n];
+    for column in 0..n {
+        x.fill(0.0);
+        for i in column..n {
+            let e = f64::from(u8::from(i == column));
+            x[i] = (e - dot(&matrix[i * n..][..i], &x[..i])) / matrix[i * n + i];
+        }
+        for i in (0..n).rev() {
+            let below: f64 = (i + 1..n).map(|k| matrix[k * n + i] * x[k]).sum();
+            x[i] = (x[i] - below) / matrix[i * n + i];
+        }
+        inverse[column * n..][..n].copy_from_slice(&x);
+    }
+    Some(inverse)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{Rng as _, SeedableRng as _};
+
+    use super::*;
+
+    fn stars(value: f64) -> Stars {
+        Stars::new(value.round().clamp(1.0, 5.0) as u8).expect("1 to 5")
+    }
+
+    /// Texts of 40 features, of which the first makes relevance and the second, reversed, clarity; the rest is noise.
+    fn rated(count: usize, seed: u64) -> Vec<Rated> {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let one = |_| {
+            let features: Vec<f64> = (0..40).map(|_| rng.random_range(-1.0..1.0)).collect();
+            let ratings = Ratings::all(Stars::ONE)
+                .with(Metric::Relevance, stars(3.0 + 2.0 * features[0]))
+                .with(Metric::Clarity, stars(3.0 - 2.0 * features[1]))
+                .with(Metric::Originality, stars(rng.random_range(1.0..5.0)));
+            Rated { features, ratings }
+        };
+        (0..count).map(one).collect()
+    }
+
+    #[test]
+    fn it_finds_what_ratings_depend_on_and_knows_what_it_does_not_know() {
+        let rater = Rater::fit(&rated(120, 1), &[40]).expect("a rater");
+        assert!(
+            rater.correlation(Metric::Relevance) > 0.6,
+            "{}",
+            rater.correlation(Metric::Relevance)
+        );
+        assert!(
+            rater.correlation(Metric::Originality) < 0.3,
+            "{}",
+            rater.correlation(Metric::Originality)
+        );
+        let engagement = rater.correlation(Metric::Engagement);
+        assert!(engagement.abs() < 1e-12, "always the same: nothing is foretold");
+        let fresh = rated(60, 2);
+        let guessed: Vec<f64> = fresh.iter().map(|one| rater.guess(&one.features).stars[0]).collect();
+        let given: Vec<f64> = fresh
+            .iter()
+            .map(|one| f64::from(one.ratings.get(Metric::Relevance).count()))
+            .collect();
+        assert!(spearman(&guessed, &given).expect("varies") > 0.6);
+    }
+
+    #[test]
+    fn what_it_leaves_out_is_what_it_would_say_without() {
+        let all = rated(20, 3);
+        let gram = |rated: &[Rated]| -> Vec<f64> {
+            rated
+                .iter()
+                .flat_map(|a| rated.iter().map(move |b| kernel(&a.features, &b.features)))
+                .collect()
+        };
+        // The closed form against fitting again without the first; the mean is the same in both.
+        let stars: Vec<f64> = all
+            .iter()
+            .map(|one| f64::from(one.ratings.get(Metric::Relevance).count()) - 3.0)
+            .collect();
+        let solve = |rated: &[Rated], y: &[f64]| {
+            let n = rated.len();
+            let mut matrix = gram(rated);
+            (0..n).for_each(|i| matrix[i * n + i] += 0.5);
+            let inverse = inverse(matrix, n).expect("positive definite");
+            let alpha: Vec<f64> = inverse.chunks_exact(n).map(|row| dot(row, y)).collect();
+            (alpha, inverse)
+        };
+        let (alpha, whole) = solve(&all, &stars);
+        let closed = stars[0] - alpha[0] / whole[0];
+        let (without, _) = solve(&all[1..], &stars[1..]);
+        let k: Vec<f64> = all[1..]
+            .iter()
+            .map(|one| kernel(&one.features, &all[0].features))
+            .collect();
+        assert!((closed - dot(&k, &without)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_text_that_it_knows_leaves_less_doubt_than_a_strange_one() {
+        let all = rated(30, 4);
+        let rater = Rater::fit(&all, &[40]).expect("a rater");
+        let strange: Vec<f64> = all[0].features.iter().map(|value| -9.0 * value).collect();
+        assert!(rater.guess(&all[0].features).doubt < rater.guess(&strange).doubt);
+    }
+
+    #[test]
+    fn it_is_silent_until_it_is_honest() {
+        assert!(Rater::fit(&rated(1, 1), &[40]).is_none());
+        let weights = Weights::default();
+        let few = Rater::fit(&rated(8, 1), &[40]).expect("a rater");
+        assert!(!few.is_honest(&weights));
+        let mut clear = rated(40, 5);
+        for one in &mut clear {
+            let value = one.ratings.get(Metric::Relevance);
+            one.ratings = Ratings::all(value);
+        }
+        let clear = Rater::fit(&clear, &[40]).expect("a rater");
+        assert!(clear.is_honest(&weights));
+    }
+}
