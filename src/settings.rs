@@ -225,10 +225,10 @@ pub struct Teaching {
 }
 
 impl Default for Teaching {
-    /// For the embedded model, from a first sweep with a simulated rater who likes question marks (ten lessons, 48 held-out
-    /// posts, 7 of which had one before): at this rate and this weight 18 to 30 had one afterwards and all were different
-    /// texts; at 7e-4 there were 14 to 22. With earlier models, half the weight let one run fall to none, and at 1.5e-3
-    /// posts became alike.
+    /// For the embedded model, from first runs of the lab (`examples/lab`, 30 ratings, one text a prompt, guard rails on, seed 3):
+    /// the reward on held-out prompts rose by 39 % (mentor), 33 % (storyteller), 49 % (asker) and 54 % (tagger) and fell by 6 %
+    /// (minimalist), at a KL of 0.09 to 0.16. With a KL target of 0.3 two raters rose by 53 and 102 % and their texts lost a
+    /// fifth of their different pairs of words; without practice lessons moved the reward by −4 to +18 %.
     fn default() -> Self {
         Self {
             objective: Objective::default(),

@@ -97,7 +97,7 @@ fn Lesson(entry: Entry) -> impl IntoView {
             <button
                 class="quiet"
                 type="button"
-                aria-label=format!("Go to {label}")
+                aria-label=format!("Go there: {label}")
                 aria-disabled=move || (!idle.get()).then_some("true")
                 on:click=move |_| desk.go(id)
             >

@@ -78,8 +78,10 @@ impl Database {
             .into_iter()
             .filter_map(|value| serde_wasm_bindgen::from_value(value).ok())
             .collect();
+        let mut old = false;
         if nodes.is_empty() {
             nodes = self.lessons_in_posts(&values).await?;
+            old = !nodes.is_empty();
         }
         let records: Vec<Record> = values
             .into_iter()
@@ -100,7 +102,21 @@ impl Database {
         };
         let damaged = all - history.records.len();
         history.cover();
-        Ok(Found { history, damaged })
+        Ok(Found { history, damaged, old })
+    }
+
+    /// Puts lessons where version 2 keeps them.
+    pub async fn move_lessons(&self, found: &Found) -> Result<(), Error> {
+        if !found.old {
+            return Ok(());
+        }
+        let nodes: Vec<Node> = found.history.timeline.nodes().cloned().collect();
+        self.save(&Change {
+            head: found.history.head(),
+            nodes: &nodes,
+            ..Change::default()
+        })
+        .await
     }
 
     /// Lessons as version 1 kept them: in their posts, one after the other, the snapshot of each under its number.

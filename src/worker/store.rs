@@ -99,6 +99,8 @@ pub struct Found {
     pub history: History,
     /// Posts that could not be read.
     pub damaged: usize,
+    /// Lessons still lie in their posts, as in version 1.
+    pub old: bool,
 }
 
 /// The place where one history is kept.
@@ -120,7 +122,11 @@ impl Store {
             Ok::<_, Error>((kept, found))
         };
         match (opened.await, writer) {
-            (Ok((kept, found)), Ok(())) => (Self::Kept(kept), found, Keeping::Kept),
+            (Ok((kept, found)), Ok(())) => match kept.move_lessons(&found).await {
+                Ok(()) => (Self::Kept(kept), found, Keeping::Kept),
+                // The database must not be written by halves: what is new would hide what is old.
+                Err(error) => (Self::forgetful(), found, nothing_kept(error.to_string())),
+            },
             (Ok((kept, found)), Err(reason)) => {
                 let snapshots = kept.snapshots(&found.history.timeline).await;
                 (Self::Memory(snapshots), found, nothing_kept(reason))

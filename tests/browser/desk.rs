@@ -179,7 +179,7 @@ impl Desk {
     /// Goes to a lesson, or to the untaught model.
     pub async fn go_to(&self, lesson: &str) {
         self.unfold().await;
-        self.page.press(&format!("Go to {lesson}")).await;
+        self.page.press(&format!("Go there: {lesson}")).await;
         self.becomes_the_lesson(lesson).await;
     }
 

@@ -44,6 +44,78 @@ async fn everything_is_back_in_a_new_browser() {
     desk.is_unharmed().await;
 }
 
+/// Makes the database what version 1 of it was: lessons are a line, and lie in their posts.
+const AS_VERSION_1: &str = "
+    const done = (request) => new Promise((resolve, reject) => { request.onsuccess = () => resolve(request.result); request.onerror = reject; });
+    window.downgraded = (async () => {
+        const now = await done(indexedDB.open('fledge'));
+        const all = {};
+        for (const name of ['posts', 'lessons', 'snapshots', 'heads']) {
+            const store = now.transaction(name).objectStore(name);
+            const [keys, values] = await Promise.all([done(store.getAllKeys()), done(store.getAll())]);
+            all[name] = keys.map((key, at) => [key, values[at]]);
+        }
+        now.close();
+        for (const [[, id], { lesson }] of all.lessons) {
+            const [taught] = lesson.posts;
+            const [, value] = all.posts.find(([[, post]]) => post === taught.post);
+            value.post.lesson = { ...taught, number: id, teaching: lesson.teaching, steps: lesson.steps, after: lesson.after };
+            delete value.post.group;
+            delete value.post.strength;
+        }
+        const count = all.lessons.length;
+        all.heads = all.heads.map(([key, head]) => [key, { lessons: count, undoable: count, next_post: head.next_post }]);
+        await done(indexedDB.deleteDatabase('fledge'));
+        const opening = indexedDB.open('fledge', 1);
+        opening.onupgradeneeded = () => ['posts', 'snapshots', 'heads'].forEach((name) => opening.result.createObjectStore(name));
+        const old = await done(opening);
+        const writing = old.transaction(['posts', 'snapshots', 'heads'], 'readwrite');
+        for (const name of ['posts', 'snapshots', 'heads']) {
+            for (const [key, value] of all[name]) writing.objectStore(name).put(value, key);
+        }
+        await new Promise((resolve) => { writing.oncomplete = resolve; });
+        old.close();
+        return true;
+    })();
+    window.downgraded.then((is) => { window.is_downgraded = is; }, (error) => { window.is_downgraded = String(error); });
+";
+
+#[tokio::test]
+#[ignore = "needs a built page: cargo xtask test"]
+async fn what_an_older_version_kept_is_still_there() {
+    let desk = Desk::open().await;
+    desk.be_greedy().await;
+    let mut texts = vec![desk.write(PROMPT).await];
+    for _ in 0..2 {
+        desk.rate([1, 1, 1, 1]).await;
+        desk.teach().await;
+        texts.push(desk.write(PROMPT).await);
+    }
+    desk.page.script(AS_VERSION_1).await;
+    desk.page
+        .until("the database of old", "return window.is_downgraded === true")
+        .await;
+    desk.reload().await;
+    assert_eq!((desk.lessons().await, desk.write(PROMPT).await), (2, texts[2].clone()));
+    desk.rate([2, 1, 2, 1]).await;
+    desk.teach().await;
+
+    // What is new does not hide what is old.
+    desk.reload().await;
+    assert_eq!(desk.lessons().await, 3);
+    for expected in [2, 1, 0] {
+        desk.page.press("Undo").await;
+        let name = if expected == 0 {
+            "Untaught".to_owned()
+        } else {
+            format!("lesson {expected}")
+        };
+        desk.becomes_the_lesson(&name).await;
+        assert_eq!(desk.write(PROMPT).await, texts[expected]);
+    }
+    desk.is_unharmed().await;
+}
+
 #[tokio::test]
 #[ignore = "needs a built page: cargo xtask test"]
 async fn forgetting_asks_first_and_then_leaves_nothing() {
