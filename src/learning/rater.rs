@@ -4,9 +4,9 @@
 //! There are fewer ratings than features, so it is fitted in its dual form (Saunders et al. 1998): with the Gram matrix
 //! `K = X·Xᵀ + 1` of standardised features, `α = (K + λ)⁻¹ (y − ȳ)`, and the rating of a new text is `ȳ + k·α`. Left-one-out
 //! predictions need no refitting: `yᵢ − αᵢ / ((K + λ)⁻¹)ᵢᵢ` (Allen 1974's PRESS). `λ` is the one whose left-out predictions err
-//! least. The same matrix says how unsure a prediction is: `1 − kᵀ(K + λ)⁻¹k / k(x, x)`, 0 for a text that it knows.
+//! least.
 
-use crate::feedback::{Metric, Ratings, Reward, Stars, Weights};
+use crate::feedback::{Metric, Ratings, Reward, Weights};
 use crate::statistics::{mean, spearman};
 
 /// It stays silent below so many ratings …
@@ -50,8 +50,6 @@ struct Scale {
 struct Fit {
     mean: f64,
     alpha: Vec<f64>,
-    /// `(K + λ)⁻¹`, row by row.
-    inverse: Vec<f64>,
     /// What the person gave.
     stars: Vec<f64>,
     /// What it would have given without knowing that rating.
@@ -63,8 +61,6 @@ struct Fit {
 pub struct Guess {
     /// Stars, not rounded, in the order of [`Metric::ALL`].
     pub stars: [f64; 4],
-    /// How unsure it is, 0 to 1.
-    pub doubt: f64,
 }
 
 impl Guess {
@@ -73,18 +69,6 @@ impl Guess {
     pub fn reward(&self, weights: &Weights) -> Reward {
         let worth = |(metric, stars): (Metric, f64)| weights.share(metric) * (stars - 1.0) / 4.0;
         Reward::of(Metric::ALL.into_iter().zip(self.stars).map(worth).sum())
-    }
-
-    /// The nearest ratings that a person can give.
-    #[must_use]
-    pub fn ratings(&self) -> Ratings {
-        Metric::ALL
-            .into_iter()
-            .zip(self.stars)
-            .fold(Ratings::all(Stars::ONE), |ratings, (metric, stars)| {
-                let count = stars.round().clamp(1.0, 5.0) as u8;
-                ratings.with(metric, Stars::new(count).unwrap_or(Stars::ONE))
-            })
     }
 }
 
@@ -168,19 +152,7 @@ impl Rater {
             let fit = &self.metrics[at];
             (fit.mean + dot(&k, &fit.alpha)).clamp(1.0, 5.0)
         });
-        let doubts = self.metrics.iter().map(|fit| {
-            let explained: f64 = fit
-                .inverse
-                .chunks_exact(k.len())
-                .zip(&k)
-                .map(|(row, k_i)| k_i * dot(row, &k))
-                .sum();
-            (1.0 - explained / kernel(&x, &x)).clamp(0.0, 1.0)
-        });
-        Guess {
-            stars,
-            doubt: doubts.sum::<f64>() / self.metrics.len() as f64,
-        }
+        Guess { stars }
     }
 }
 
@@ -222,7 +194,6 @@ impl Fit {
                 Self {
                     mean,
                     alpha,
-                    inverse,
                     stars: stars.to_vec(),
                     left_out,
                 },
@@ -290,6 +261,7 @@ mod tests {
     use rand::{Rng as _, SeedableRng as _};
 
     use super::*;
+    use crate::feedback::Stars;
 
     fn stars(value: f64) -> Stars {
         Stars::new(value.round().clamp(1.0, 5.0) as u8).expect("1 to 5")
@@ -363,14 +335,6 @@ mod tests {
             .map(|one| kernel(&one.features, &all[0].features))
             .collect();
         assert!((closed - dot(&k, &without)).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_text_that_it_knows_leaves_less_doubt_than_a_strange_one() {
-        let all = rated(30, 4);
-        let rater = Rater::fit(&all, &[40]).expect("a rater");
-        let strange: Vec<f64> = all[0].features.iter().map(|value| -9.0 * value).collect();
-        assert!(rater.guess(&all[0].features).doubt < rater.guess(&strange).doubt);
     }
 
     #[test]
