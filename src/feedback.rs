@@ -163,6 +163,24 @@ impl PartialRatings {
         Some(Ratings([a?, b?, c?, d?]))
     }
 
+    /// Whether no metric is rated.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    /// These ratings, and where there is none, those of `others`.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self(Metric::ALL.map(|metric| self.get(metric).or(others.get(metric))))
+    }
+
+    /// These ratings without those of metrics that `others` rate too.
+    #[must_use]
+    pub fn without(self, others: &Self) -> Self {
+        Self(Metric::ALL.map(|metric| self.get(metric).filter(|_| others.get(metric).is_none())))
+    }
+
     /// The first metric without a rating.
     #[must_use]
     pub fn first_missing(&self) -> Option<Metric> {

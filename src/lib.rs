@@ -20,6 +20,7 @@ pub mod catalogue;
 pub mod content;
 pub mod engine;
 pub mod feedback;
+pub mod insight;
 pub mod learning;
 pub mod length;
 pub mod protocol;

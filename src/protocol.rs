@@ -2,14 +2,16 @@
 //!
 //! The worker owns all state: model, adapter, optimiser, database. It says [`Event::Ready`] before anything else;
 //! messages sent earlier are lost. Every command travels in a [`Request`] with an id, every event in a [`Reply`] that
-//! names the request that it answers. `Write`, `Teach` and `Pair` are answered by several events, the last of which is
-//! `Written`, `Learned`, `Paired`, `Stopped` or `Failed`. One of them runs at a time: a second is refused with `Failed`. What
-//! follows a lesson, `Compared` and `Watched`, answers its request too, and gives way to everything else.
+//! names the request that it answers. `Write`, `Teach`, `TeachItself`, `Pair` and `Measure` are answered by several events, the last
+//! of which is `Written`, `Learned`, `Rounded`, `Paired`, `Measured`, `Stopped` or `Failed`. One of them runs at a time: a second is
+//! refused with `Failed`. What follows by itself, `Compared`, `Watched` and `Known`, answers the request that it follows, and gives
+//! way to everything else.
 
 use serde::{Deserialize, Serialize};
 
 use crate::content::ContentType;
 use crate::feedback::{PartialRatings, Ratings, Weights};
+use crate::insight::{Guess, Insight};
 use crate::rails::Breach;
 use crate::settings::{Lora, Precision, Sampling, Teaching};
 use crate::timeline::{Node, NodeId, Timeline};
@@ -94,6 +96,20 @@ pub enum Command {
         weights: Weights,
         /// The objective and its settings.
         teaching: Teaching,
+    },
+    /// Let the automatic rater teach: in each round some texts are written, judged by it, and taught.
+    TeachItself {
+        /// How many rounds.
+        rounds: usize,
+        /// How ratings are weighted now.
+        weights: Weights,
+        /// The objective and its settings.
+        teaching: Teaching,
+    },
+    /// Hold the taught model against the untaught one on prompts that are held out, as the automatic rater judges.
+    Measure {
+        /// How ratings are weighted now.
+        weights: Weights,
     },
     /// Write a text untaught and taught, under one seed, for a prompt that is held out: a blind test.
     Pair {
@@ -182,11 +198,44 @@ impl Tally {
     }
 }
 
+/// Most rounds that the automatic rater may teach at a time.
+pub const MOST_ROUNDS: usize = 50;
+
+/// What was found by measuring: mean rewards on held-out prompts, as the automatic rater judges.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The untaught model's.
+    pub untaught: f64,
+    /// The taught model's.
+    pub taught: f64,
+    /// How much higher that is, in parts of the untaught model's: where 95 % of bootstrap samples begin …
+    pub low: f64,
+    /// … and end.
+    pub high: f64,
+    /// Texts of each.
+    pub texts: usize,
+    /// The rank correlation of the rater's guesses with the person's rewards.
+    pub correlation: f64,
+}
+
+/// How good a post is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The post.
+    pub post: PostId,
+    /// What the person gives it.
+    pub ratings: PartialRatings,
+    /// What the automatic rater gives it where the person gives nothing.
+    pub filled_in: PartialRatings,
+}
+
 /// What a lesson is taught from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Material {
     /// Rated candidates for one prompt, or one rated post.
-    Rated(Vec<(PostId, Ratings)>),
+    Rated(Vec<Judgement>),
+    /// The rated posts that were taught before, those first whose reward the weights have changed most.
+    Reweighted,
     /// One candidate is the best.
     Preferred {
         /// This one.
@@ -356,6 +405,41 @@ pub enum Event {
         /// What it broke, if anything; then it is taken back, and this is where one is now.
         breach: Option<(Breach, NodeId)>,
     },
+    /// What the automatic rater knows now, and what it would give the posts that were written last.
+    Known {
+        /// How well it knows the person.
+        insight: Insight,
+        /// Its guesses.
+        guesses: Vec<(PostId, Guess)>,
+    },
+    /// A round of the automatic rater begins.
+    Round {
+        /// Counts from 1.
+        number: usize,
+        /// How many there will be.
+        of: usize,
+        /// What is written about.
+        prompt: String,
+    },
+    /// Its rounds are over.
+    Rounded {
+        /// How many of its lessons are in force.
+        rounds: usize,
+    },
+    /// The models are being held against each other.
+    Measuring {
+        /// Prompts that are done …
+        done: usize,
+        /// … of so many.
+        of: usize,
+    },
+    /// They were held against each other.
+    Measured {
+        /// The lesson in force.
+        node: NodeId,
+        /// What was found.
+        measured: Measured,
+    },
     /// Two texts to be compared.
     Paired {
         /// Which is which is not shown.
@@ -479,8 +563,11 @@ pub struct Post {
     /// How strongly what was taught counted when it was written.
     #[serde(default = "full_strength")]
     pub strength: f64,
-    /// Its ratings so far.
+    /// What the person has given it so far.
     pub ratings: PartialRatings,
+    /// What the automatic rater gave it where the person gave nothing, when it was taught. That is never taken for the person's.
+    #[serde(default)]
+    pub filled_in: PartialRatings,
 }
 
 const fn full_strength() -> f64 {
@@ -488,6 +575,18 @@ const fn full_strength() -> f64 {
 }
 
 impl Post {
+    /// All four ratings that it was or would be taught with, whoever gave them.
+    #[must_use]
+    pub fn judged(&self) -> Option<Ratings> {
+        self.ratings.or(self.filled_in).complete()
+    }
+
+    /// The same, if the person had a hand in them: what the automatic rater learns from.
+    #[must_use]
+    pub fn rated(&self) -> Option<Ratings> {
+        self.judged().filter(|_| !self.ratings.is_empty())
+    }
+
     /// The first of its candidates.
     #[must_use]
     pub const fn first(&self) -> PostId {
@@ -556,6 +655,9 @@ pub struct Lesson {
     /// What blind tests say of the model as it was after it.
     #[serde(default)]
     pub tally: Tally,
+    /// What measuring says of it.
+    #[serde(default)]
+    pub measured: Option<Measured>,
 }
 
 /// What kind of judgement a lesson was taught from.
@@ -568,6 +670,10 @@ pub enum LessonKind {
     Preferred,
     /// The person's own version.
     Edited,
+    /// The automatic rater's, alone.
+    Automatic,
+    /// Old ratings under new weights.
+    Reweighted,
 }
 
 /// What a lesson said of one post.
@@ -611,5 +717,6 @@ pub fn test_lesson(posts: &[PostId]) -> Lesson {
         after: None,
         breach: None,
         tally: Tally::default(),
+        measured: None,
     }
 }

@@ -20,6 +20,7 @@ mod post;
 mod preferences;
 mod prompt;
 mod proof;
+mod rater;
 mod rating;
 mod sampling;
 mod segment;

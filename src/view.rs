@@ -10,9 +10,14 @@ mod fold;
 mod tests;
 pub mod words;
 
+use std::collections::BTreeMap;
+
 use crate::content::ContentType;
-use crate::feedback::{Metric, PartialRatings, Stars};
-use crate::protocol::{Command, Keeping, KeptModel, Material, ModelInfo, Pair, Post, PostId, RequestId, Step, Verdict};
+use crate::feedback::{Metric, PartialRatings, Stars, Weights};
+use crate::insight::{Guess, Insight};
+use crate::protocol::{
+    Command, Judgement, Keeping, KeptModel, Material, ModelInfo, Pair, Post, PostId, RequestId, Step, Verdict,
+};
 use crate::settings::Lora;
 use crate::timeline::{Node, NodeId, Timeline};
 
@@ -84,6 +89,10 @@ pub enum Work {
     Teach,
     /// Going to another lesson, back or forth.
     Go,
+    /// Letting the automatic rater teach.
+    TeachItself,
+    /// Holding the models against each other.
+    Measure,
     /// Writing a pair for the blind test.
     Pair,
     /// Keeping a verdict.
@@ -105,8 +114,10 @@ pub enum Place {
     Lesson,
     /// Beside the lessons.
     Timeline,
-    /// In the blind test.
+    /// In the blind test, or beside it.
     Proof,
+    /// Beside the automatic rater.
+    Rater,
     /// Beside the models, in the settings.
     Models,
     /// Beside "Forget everything", in the settings.
@@ -123,6 +134,8 @@ impl Work {
             Command::Stop => Self::Stop,
             Command::Rate { .. } => Self::Rate,
             Command::Teach { .. } => Self::Teach,
+            Command::TeachItself { .. } => Self::TeachItself,
+            Command::Measure { .. } => Self::Measure,
             Command::Pair { .. } => Self::Pair,
             Command::Judge { .. } => Self::Judge,
             Command::Go { .. } => Self::Go,
@@ -137,7 +150,8 @@ impl Work {
             Self::Open | Self::Choose | Self::Write | Self::Stop => Place::Desk,
             Self::Rate | Self::Teach | Self::Go => Place::Lesson,
             Self::Name | Self::Delete => Place::Timeline,
-            Self::Pair | Self::Judge => Place::Proof,
+            Self::TeachItself => Place::Rater,
+            Self::Pair | Self::Judge | Self::Measure => Place::Proof,
             Self::Discard => Place::Models,
             Self::Forget => Place::Settings,
         }
@@ -207,7 +221,7 @@ pub struct ViewState {
     pub posts: Vec<Post>,
     /// What is being written.
     pub draft: Option<Draft>,
-    /// The candidate that the person looks at; the first one, unless they chose another.
+    /// The candidate that the person looks at; if they chose none, the automatic rater's favourite, or the first one.
     pub chosen: Option<PostId>,
     /// The steps of the lesson that is being taught.
     pub steps: Vec<Step>,
@@ -219,6 +233,18 @@ pub struct ViewState {
     pub watching: Option<NodeId>,
     /// The two texts of the blind test.
     pub pair: Option<Pair>,
+    /// Prompts of a measurement that are done, and how many there are.
+    pub measuring: Option<(usize, usize)>,
+    /// The automatic rater's round that goes on, and how many there will be.
+    pub round: Option<(usize, usize)>,
+    /// How well the automatic rater knows the person.
+    pub insight: Insight,
+    /// What it would give the posts that were written last.
+    pub guesses: BTreeMap<PostId, Guess>,
+    /// How the person weighs the metrics.
+    pub weights: Weights,
+    /// Whether the automatic rater may fill in stars.
+    pub fill_in: bool,
     /// All lessons, and which of them are in force.
     pub timeline: Timeline,
     /// The adapter's shape, once there is one.
@@ -241,6 +267,7 @@ impl ViewState {
     pub fn new(content: ContentType) -> Self {
         Self {
             content,
+            fill_in: true,
             ..Self::default()
         }
     }
@@ -269,7 +296,8 @@ impl ViewState {
     /// The post that the person looks at: the newest, or one of the candidates that were written last.
     #[must_use]
     pub fn current(&self) -> Option<&Post> {
-        let chosen = self.candidates().find(|post| Some(post.id) == self.chosen);
+        let wanted = self.chosen.or_else(|| self.favourite());
+        let chosen = self.candidates().find(|post| Some(post.id) == wanted);
         chosen.or_else(|| self.candidates().next())
     }
 
@@ -319,15 +347,90 @@ impl ViewState {
         self.current().filter(|_| self.is_idle() && !self.is_taught())
     }
 
+    /// What the automatic rater would give a post of those that were written last, if it is to be heard.
+    #[must_use]
+    pub fn guess(&self, post: PostId) -> Option<&Guess> {
+        self.guesses
+            .get(&post)
+            .filter(|_| self.insight.is_honest(&self.weights))
+    }
+
+    /// Of several candidates, the one that the automatic rater would rate highest.
+    #[must_use]
+    pub fn favourite(&self) -> Option<PostId> {
+        let reward = |post: &Post| Some((self.guess(post.id)?.reward(&self.weights).get(), post.id));
+        if self.is_taught() || self.candidates().count() < 2 {
+            return None;
+        }
+        let best = self
+            .candidates()
+            .filter_map(reward)
+            .max_by(|(a, _), (b, _)| a.total_cmp(b));
+        best.map(|(_, id)| id)
+    }
+
+    /// Of those that were written last, the one that the automatic rater knows least what to make of, if it is not sure of it.
+    #[must_use]
+    pub fn unsure_of(&self) -> Option<PostId> {
+        let doubt = |post: &Post| Some((self.guess(post.id)?, post.id));
+        let unrated = self.candidates().filter(|post| post.ratings.is_empty());
+        let guesses = unrated.filter_map(doubt).filter(|(guess, _)| !guess.is_sure());
+        guesses
+            .max_by(|(a, _), (b, _)| a.doubt.total_cmp(&b.doubt))
+            .map(|(_, id)| id)
+    }
+
+    /// The stars that the automatic rater fills in where the person gave none. Of what it is not sure, it asks.
+    #[must_use]
+    pub fn filled_in(&self, post: &Post) -> PartialRatings {
+        let is_sure = |guess: &&Guess| self.fill_in && guess.is_sure() && !self.is_taught();
+        let filled_in = match self.guess(post.id).filter(is_sure) {
+            Some(guess) => guess.ratings().into(),
+            None => post.filled_in,
+        };
+        filled_in.without(&post.ratings)
+    }
+
+    /// The ratings that a post has on the screen, whoever gave them.
+    #[must_use]
+    pub fn shown(&self, post: &Post) -> PartialRatings {
+        post.ratings.or(self.filled_in(post))
+    }
+
     /// What the ratings of the candidates amount to, if they can be taught now.
     #[must_use]
     pub fn teachable(&self) -> Option<Material> {
         self.rateable()?;
-        let rated = self
-            .candidates()
-            .filter_map(|post| Some((post.id, post.ratings.complete()?)));
-        let rated: Vec<_> = rated.collect();
-        (!rated.is_empty()).then_some(Material::Rated(rated))
+        let judged = self.candidates().filter_map(|post| {
+            let judgement = Judgement {
+                post: post.id,
+                ratings: post.ratings,
+                filled_in: self.filled_in(post),
+            };
+            self.shown(post).complete().map(|_| judgement)
+        });
+        let judged: Vec<_> = judged.collect();
+        (!judged.is_empty()).then_some(Material::Rated(judged))
+    }
+
+    /// How many rated posts in force would have been taught another reward under today's weights, by a twentieth or more.
+    #[must_use]
+    pub fn reweighted(&self) -> usize {
+        let mut taught = BTreeMap::new();
+        for node in self.timeline.in_force() {
+            taught.extend(
+                node.lesson
+                    .posts
+                    .iter()
+                    .filter_map(|post| Some((post.post, post.reward?))),
+            );
+        }
+        let is_other = |(id, before): (&PostId, &f64)| {
+            let post = self.posts.iter().find(|post| post.id == *id)?;
+            let now = self.weights.reward(&post.rated()?).get();
+            Some((now - before).abs() >= 0.05)
+        };
+        taught.iter().filter_map(is_other).filter(|other| *other).count()
     }
 
     /// What it means that one candidate is the best, if that can be taught now.
@@ -409,7 +512,7 @@ impl ViewState {
     /// Whether there is something on this device that took a person's effort, or a download.
     #[must_use]
     pub fn is_worth_keeping(&self) -> bool {
-        let rated = || self.posts.iter().any(|post| post.ratings.complete().is_some());
+        let rated = || self.posts.iter().any(|post| post.rated().is_some());
         self.keeping == Some(Keeping::Kept) && (self.kept.iter().flatten().next().is_some() || rated())
     }
 

@@ -349,7 +349,10 @@ impl<'a> Run<'a> {
     /// One round of the automatic rater alone: it judges some texts, and they are taught. It learns from the person alone: its
     /// own ratings are neither kept nor replayed.
     fn teach_itself(&mut self) {
-        let Some(fitted) = self.fit().filter(|rater| rater.is_honest(&self.rater.weights())) else {
+        let Some(fitted) = self
+            .fit()
+            .filter(|rater| rater.insight().is_honest(&self.rater.weights()))
+        else {
             return;
         };
         let prompt = self.prompts[self.lessons as usize % self.prompts.len()];

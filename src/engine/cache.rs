@@ -11,13 +11,13 @@ use crate::settings::Precision;
 /// So many numbers of keys and values are read at least before another thread is worth asking.
 const WORTH_SHARING: usize = 50_000;
 
-/// Keys and values of every layer for some sequences of equal length.
+/// Keys and values of every layer for some sequences.
 #[derive(Clone, Debug)]
 pub struct Cache {
     layers: Layers,
-    batch: usize,
     capacity: usize,
-    len: usize,
+    /// Tokens of each sequence.
+    lens: Vec<usize>,
     n_head: usize,
     head_dim: usize,
     /// Attention's result, `[batch, n_head, t, head_dim]`.
@@ -58,9 +58,9 @@ struct Layer<T> {
 
 /// Which tokens a layer gets, and how they are divided.
 #[derive(Clone, Copy)]
-struct Shape {
+struct Shape<'c> {
     /// Tokens of each sequence that the cache holds already.
-    past: usize,
+    pasts: &'c [usize],
     /// New ones of each.
     t: usize,
     n_head: usize,
@@ -86,9 +86,8 @@ impl Cache {
                 Precision::Exact => Layers::F32(layers.map(|_| Layer::new(rows, config.head_dim())).collect()),
                 Precision::EightBit => Layers::Half(layers.map(|_| Layer::new(rows, config.head_dim())).collect()),
             },
-            batch,
             capacity,
-            len: 0,
+            lens: vec![0; batch],
             n_head: config.n_head,
             head_dim: config.head_dim(),
             heads: Vec::new(),
@@ -104,36 +103,48 @@ impl Cache {
             Layers::F32(layers) => layers.iter_mut().for_each(|layer| layer.repeat(batch)),
             Layers::Half(layers) => layers.iter_mut().for_each(|layer| layer.repeat(batch)),
         }
-        fork.batch = batch * self.batch;
+        fork.lens = self.lens.repeat(batch);
         fork
+    }
+
+    /// A cache with the sequences of all of these, which have the same capacity.
+    ///
+    /// # Panics
+    /// When they have not.
+    #[must_use]
+    pub fn join(caches: Vec<Self>) -> Option<Self> {
+        caches.into_iter().reduce(|mut all, next| {
+            assert_eq!(all.capacity, next.capacity, "room for equally many tokens");
+            match (&mut all.layers, next.layers) {
+                (Layers::F32(layers), Layers::F32(next)) => extend(layers, &next),
+                (Layers::Half(layers), Layers::Half(next)) => extend(layers, &next),
+                _ => {}
+            }
+            all.lens.extend(next.lens);
+            all
+        })
     }
 
     /// Lets only these sequences go on; `rows` counts up.
     pub fn keep(&mut self, rows: &[usize]) {
-        let batch = self.batch;
+        let batch = self.batch();
         match &mut self.layers {
             Layers::F32(layers) => layers.iter_mut().for_each(|layer| layer.keep(batch, rows)),
             Layers::Half(layers) => layers.iter_mut().for_each(|layer| layer.keep(batch, rows)),
         }
-        self.batch = rows.len();
+        self.lens = rows.iter().map(|row| self.lens[*row]).collect();
     }
 
     /// Sequences.
     #[must_use]
     pub const fn batch(&self) -> usize {
-        self.batch
+        self.lens.len()
     }
 
-    /// Tokens of each that are in the cache.
+    /// Tokens of each sequence that are in the cache.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether nothing was read yet.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+    pub fn lens(&self) -> &[usize] {
+        &self.lens
     }
 
     /// Tokens of each that there is room for.
@@ -148,8 +159,8 @@ impl Cache {
     pub(super) fn attend(&mut self, layer: usize, qkv: &[f32], y: &mut [f32]) {
         let n = self.n_head * self.head_dim;
         let shape = Shape {
-            past: self.len,
-            t: y.len() / n / self.batch,
+            pasts: &self.lens,
+            t: y.len() / n / self.lens.len(),
             n_head: self.n_head,
             head_dim: self.head_dim,
         };
@@ -167,12 +178,24 @@ impl Cache {
     }
 
     /// `t` more tokens are in every layer.
-    pub(super) const fn advance(&mut self, t: usize) {
-        self.len += t;
+    pub(super) fn advance(&mut self, t: usize) {
+        self.lens.iter_mut().for_each(|len| *len += t);
     }
 }
 
-impl Shape {
+fn extend<T: Kept>(layers: &mut [Layer<T>], next: &[Layer<T>]) {
+    for (layer, next) in layers.iter_mut().zip(next) {
+        layer.keys.extend_from_slice(&next.keys);
+        layer.values.extend_from_slice(&next.values);
+    }
+}
+
+impl Shape<'_> {
+    /// Tokens that the sequence of one of all sequences' heads has already.
+    const fn past(&self, head: usize) -> usize {
+        self.pasts[head / self.n_head]
+    }
+
     /// Row and first column, in `[b·t, n]`, of a token and a head of all sequences' heads.
     const fn place(&self, head: usize, token: usize) -> (usize, usize) {
         (head / self.n_head * self.t + token, head % self.n_head * self.head_dim)
@@ -203,10 +226,7 @@ impl<T: Kept> Layer<T> {
     /// `[b, t, 3n]` → `[b, n_head, t, head_dim]`
     fn attend(&mut self, shape: Shape, qkv: &[f32], heads: &mut [f32]) {
         let Shape {
-            past,
-            t,
-            n_head,
-            head_dim,
+            t, n_head, head_dim, ..
         } = shape;
         let n = n_head * head_dim;
         let count = heads.len() / (t * head_dim); // heads of all sequences
@@ -217,20 +237,28 @@ impl<T: Kept> Layer<T> {
         };
         for head in 0..count {
             for token in 0..t {
-                let at = head * of_head + (past + token) * each;
+                let at = head * of_head + (shape.past(head) + token) * each;
                 T::keep(vector(head, token, 1), &mut self.keys[at..][..each]);
                 T::keep(vector(head, token, 2), &mut self.values[at..][..each]);
             }
         }
         let (keys, values) = (&self.keys, &self.values);
-        let together = WORTH_SHARING.div_ceil(2 * t * (past + t) * head_dim);
+        let most = shape.pasts.iter().max().unwrap_or(&0) + t;
+        let together = WORTH_SHARING.div_ceil(2 * t * most * head_dim);
         let together = pool::fair(count, together);
         pool::chunks(heads, together * t * head_dim, |part, heads| {
             SCORES.with_borrow_mut(|scores| {
                 for (at, y) in heads.chunks_exact_mut(head_dim).enumerate() {
                     let (head, token) = (part * together + at / t, at % t);
                     let [keys, values] = [keys, values].map(|kept| &kept[head * of_head..][..of_head]);
-                    attend(vector(head, token, 0), keys, values, past + token + 1, scores, y);
+                    attend(
+                        vector(head, token, 0),
+                        keys,
+                        values,
+                        shape.past(head) + token + 1,
+                        scores,
+                        y,
+                    );
                 }
             });
         });

@@ -18,17 +18,18 @@ impl Gpt2 {
     /// # Errors
     /// If the tokens do not fit the cache, the model's positions or its vocabulary.
     pub fn read<'c>(&self, ids: &[u32], cache: &'c mut Cache, adapter: Option<&Adapter>) -> Result<&'c [f32]> {
-        let (b, past, n) = (cache.batch(), cache.len(), self.config().n_embd);
-        let t = ids.len() / b;
-        if t == 0 || ids.len() != b * t || past + t > cache.capacity() {
-            bail!("{} tokens after {past} do not fit a cache of {b}", ids.len());
+        let (b, n) = (cache.batch(), self.config().n_embd);
+        let t = ids.len() / b.max(1);
+        let is_full = cache.lens().iter().any(|past| past + t > cache.capacity());
+        if t == 0 || ids.len() != b * t || is_full {
+            bail!("{} tokens do not fit a cache of {b} with {:?}", ids.len(), cache.lens());
         }
         let mut room = std::mem::take(&mut cache.room);
         let m = b * t;
         room.x.resize(m * n, 0.0);
         room.normed.resize(m * n, 0.0);
         room.y.resize(m * n, 0.0);
-        self.embed(ids, t, past, &mut room.x)?;
+        self.embed(ids, cache.lens(), &mut room.x)?;
         for (layer, block) in self.h.iter().enumerate() {
             let linear = |base: &FrozenLinear, site, x: &[f32], low: &mut Vec<f32>, y: &mut [f32]| -> Result<()> {
                 base.apply(x, y)?;

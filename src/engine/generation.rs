@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::model::Prompt;
 use super::{Adapter, Cache, Error, Model, Sampler};
 use crate::content::ContentType;
 use crate::length::Limit;
@@ -34,16 +35,18 @@ pub struct Completion {
     pub ending: Option<Ending>,
 }
 
-/// One prompt's texts in the making: one, or several candidates at once, which share what was read of the prompt and each
-/// pass over the weights.
+/// Texts in the making, all in one pass over the weights: one or several candidates about one prompt, which share what was read
+/// of it, or about several prompts.
 pub struct Generation {
-    cache: Cache,
-    prompt_ids: Vec<u32>,
-    prompt_cut: bool,
+    prompts: Vec<Prompt>,
+    /// The candidates of the first prompt come first.
     candidates: Vec<Candidate>,
     /// Those that are not ended yet, in the order of the cache's sequences.
     going: Vec<usize>,
-    most: usize,
+    /// `None` until the prompts are read.
+    cache: Option<Cache>,
+    /// Tokens of a prompt and its text at most.
+    capacity: usize,
     limit: Limit,
 }
 
@@ -52,6 +55,10 @@ pub struct Candidate {
     sampler: Sampler,
     /// Prompt and text so far.
     ids: Vec<u32>,
+    /// How many of them are the prompt's.
+    prompt_len: usize,
+    /// Tokens that it may have.
+    most: usize,
     log_probs: Vec<f32>,
     text: String,
     ending: Option<Ending>,
@@ -70,37 +77,58 @@ impl Generation {
         sampling: &Sampling,
         count: usize,
     ) -> Result<Self, Error> {
+        Self::about(model, content, &[prompt], sampling, count)
+    }
+
+    /// The same about each of several prompts, under the same seeds.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`] if one of them is blank.
+    pub fn about(
+        model: &Model,
+        content: ContentType,
+        prompts: &[&str],
+        sampling: &Sampling,
+        count: usize,
+    ) -> Result<Self, Error> {
         let positions = model.config().n_positions;
         // A long prompt leaves room for the post, but never has to give up more than half of the context.
         let reserved = sampling.length.min(positions / 2).max(1);
-        let prompt = model.encode_prompt(content, prompt, positions - reserved)?;
-        let most = sampling.length.min(positions.saturating_sub(prompt.ids.len())).max(1);
-        let capacity = prompt.ids.len() + most;
-        let candidate = |at| Candidate {
-            sampler: Sampler::new(Sampling {
-                seed: sampling.seed.wrapping_add(at as u64),
-                ..*sampling
-            }),
-            ids: prompt.ids.clone(),
-            log_probs: Vec::new(),
-            text: String::new(),
-            ending: None,
-        };
+        let prompts = prompts
+            .iter()
+            .map(|prompt| model.encode_prompt(content, prompt, positions - reserved))
+            .collect::<Result<Vec<_>, _>>()?;
+        let candidates: Vec<Candidate> = prompts
+            .iter()
+            .flat_map(|prompt| (0..count).map(move |at| (prompt, at)))
+            .map(|(prompt, at)| Candidate {
+                sampler: Sampler::new(Sampling {
+                    seed: sampling.seed.wrapping_add(at as u64),
+                    ..*sampling
+                }),
+                ids: prompt.ids.clone(),
+                prompt_len: prompt.ids.len(),
+                most: sampling.length.min(positions.saturating_sub(prompt.ids.len())).max(1),
+                log_probs: Vec::new(),
+                text: String::new(),
+                ending: None,
+            })
+            .collect();
+        let room = candidates.iter().map(|candidate| candidate.prompt_len + candidate.most);
         Ok(Self {
-            cache: Cache::new(model.config(), model.precision(), 1, capacity),
-            candidates: (0..count).map(candidate).collect(),
-            going: (0..count).collect(),
-            prompt_ids: prompt.ids,
-            prompt_cut: prompt.cut,
-            most,
+            capacity: room.max().unwrap_or(0),
+            going: (0..candidates.len()).collect(),
+            candidates,
+            prompts,
+            cache: None,
             limit: content.limit(),
         })
     }
 
-    /// The prompt did not fit the context; only its end is read.
+    /// A prompt did not fit the context; only its end is read.
     #[must_use]
-    pub const fn prompt_cut(&self) -> bool {
-        self.prompt_cut
+    pub fn prompt_cut(&self) -> bool {
+        self.prompts.iter().any(|prompt| prompt.cut)
     }
 
     /// Draws one token of each text that is not ended. Whether there is more to write.
@@ -108,36 +136,51 @@ impl Generation {
         if self.going.is_empty() {
             return Ok(false);
         }
-        let is_first = self.cache.is_empty();
+        let Some(cache) = &mut self.cache else {
+            self.cache = self.read_prompts(model, adapter)?;
+            return Ok(self.cache.is_some());
+        };
         let last: Vec<u32> = self
             .going
             .iter()
             .filter_map(|at| self.candidates[*at].ids.last().copied())
             .collect();
-        let new = if is_first { &self.prompt_ids } else { &last };
-        let logits = model.gpt2().read(new, &mut self.cache, adapter)?; // [going, v]; [v] after the prompt
-        let vocabulary = model.config().vocab_size;
-        for (row, at) in self.going.iter().enumerate() {
-            let row = if is_first { 0 } else { row };
-            let logits = &logits[row * vocabulary..][..vocabulary];
-            self.candidates[*at].draw(model, logits, self.prompt_ids.len(), self.most, self.limit)?;
+        let logits = model.gpt2().read(&last, cache, adapter)?; // [going, v]
+        let rows = logits.chunks_exact(model.config().vocab_size);
+        let mut left = Vec::new();
+        for (row, (at, logits)) in self.going.iter().zip(rows).enumerate() {
+            if self.candidates[*at].draw(model, logits, self.limit)? {
+                left.push(row);
+            }
         }
-        let is_going = |at: &usize| self.candidates[*at].ending.is_none();
-        let rows: Vec<usize> = (0..self.going.len())
-            .filter(|row| is_going(&self.going[*row]))
-            .collect();
-        if rows.is_empty() {
-            self.going.clear();
-            return Ok(false);
+        if left.len() < self.going.len() {
+            cache.keep(&left);
+            self.going = left.into_iter().map(|row| self.going[row]).collect();
         }
-        if is_first && rows.len() > 1 {
-            // The prompt is read once for all of them.
-            self.cache = self.cache.fork(rows.len());
-        } else if !is_first && rows.len() < self.going.len() {
-            self.cache.keep(&rows);
+        Ok(!self.going.is_empty())
+    }
+
+    /// Reads each prompt once and draws the first token of all its texts. The cache of those that go on, if any do.
+    fn read_prompts(&mut self, model: &Model, adapter: Option<&Adapter>) -> Result<Option<Cache>, Error> {
+        self.going.clear();
+        let mut caches = Vec::new();
+        let each = self.candidates.len() / self.prompts.len();
+        for (at, prompt) in self.prompts.iter().enumerate() {
+            let mut cache = Cache::new(model.config(), model.precision(), 1, self.capacity);
+            let logits = model.gpt2().read(&prompt.ids, &mut cache, adapter)?; // [1, v]
+            let before = self.going.len();
+            for candidate in at * each..(at + 1) * each {
+                if self.candidates[candidate].draw(model, logits, self.limit)? {
+                    self.going.push(candidate);
+                }
+            }
+            match self.going.len() - before {
+                0 => {}
+                1 => caches.push(cache),
+                several => caches.push(cache.fork(several)),
+            }
         }
-        self.going = rows.into_iter().map(|row| self.going[row]).collect();
-        Ok(true)
+        Ok(Cache::join(caches))
     }
 
     /// The texts so far.
@@ -146,24 +189,16 @@ impl Generation {
         &self.candidates
     }
 
-    /// The texts as they are now, also if they were stopped.
+    /// The texts as they are now, also if they were stopped; those about the first prompt come first.
     pub fn finish(self, model: &Model) -> Result<Vec<Completion>, Error> {
-        let prompt_len = self.prompt_ids.len();
-        let finish = |candidate: Candidate| candidate.finish(model, prompt_len);
+        let finish = |candidate: Candidate| candidate.finish(model);
         self.candidates.into_iter().map(finish).collect()
     }
 }
 
 impl Candidate {
-    /// Draws its next token from logits `[v]`.
-    fn draw(
-        &mut self,
-        model: &Model,
-        logits: &[f32],
-        prompt_len: usize,
-        most: usize,
-        limit: Limit,
-    ) -> Result<(), Error> {
+    /// Draws its next token from logits `[v]`. Whether it goes on.
+    fn draw(&mut self, model: &Model, logits: &[f32], limit: Limit) -> Result<bool, Error> {
         // A post has at least one word: to end an empty one is cheap to learn and worth nothing.
         let end_of_text = model.tokenizer().end_of_text();
         let forbidden = end_of_text.filter(|_| self.text.trim().is_empty());
@@ -172,20 +207,20 @@ impl Candidate {
         self.log_probs.push(drawn.log_prob);
         if end_of_text == Some(drawn.token) {
             self.ending = Some(Ending::EndOfText);
-            return Ok(());
+            return Ok(false);
         }
-        let text = whole_characters(&model.tokenizer().decode(&self.ids[prompt_len..])?).to_owned();
+        let text = whole_characters(&model.tokenizer().decode(&self.ids[self.prompt_len..])?).to_owned();
         if limit.measure(text.trim()) > limit.most() {
             self.ids.pop();
             self.log_probs.pop();
             self.ending = Some(Ending::Full);
-            return Ok(());
+            return Ok(false);
         }
         self.text = text;
-        if self.tokens() == most {
+        if self.tokens() == self.most {
             self.ending = Some(Ending::Length);
         }
-        Ok(())
+        Ok(self.ending.is_none())
     }
 
     /// The text so far, whole characters only, without the space in front.
@@ -207,15 +242,15 @@ impl Candidate {
     }
 
     /// Tokens of an unfinished character at its end are dropped.
-    fn finish(mut self, model: &Model, prompt_len: usize) -> Result<Completion, Error> {
+    fn finish(mut self, model: &Model) -> Result<Completion, Error> {
         while self.ending != Some(Ending::EndOfText)
             && self.tokens() > 0
-            && model.tokenizer().decode(&self.ids[prompt_len..])?.len() > self.text.len()
+            && model.tokenizer().decode(&self.ids[self.prompt_len..])?.len() > self.text.len()
         {
             self.ids.pop();
             self.log_probs.pop();
         }
-        let ids = self.ids.split_off(prompt_len);
+        let ids = self.ids.split_off(self.prompt_len);
         Ok(Completion {
             prompt_ids: self.ids,
             ids,

@@ -121,7 +121,7 @@ impl Gpt2 {
     pub fn hidden(&self, ids: &Tensor, adapter: Option<&Adapter>) -> Result<Tensor> {
         let (b, t) = ids.dims2()?;
         let mut x = vec![0.0; b * t * self.config.n_embd];
-        self.embed(&ids.flatten_all()?.to_vec1()?, t, 0, &mut x)?;
+        self.embed(&ids.flatten_all()?.to_vec1()?, &vec![0; b], &mut x)?;
         let mut x = Tensor::from_vec(x, (b, t, self.config.n_embd), &Device::Cpu)?;
         for (layer, block) in self.h.iter().enumerate() {
             x = block.forward(&x, &Context { layer, adapter })?;
@@ -135,15 +135,16 @@ impl Gpt2 {
         &self.lm_head
     }
 
-    /// Token and position embedding of ids `[b, t]`, the first of which stand behind `past` others: `[b, t, n]`.
-    pub(super) fn embed(&self, ids: &[u32], t: usize, past: usize, x: &mut [f32]) -> Result<()> {
+    /// Token and position embedding of ids `[b, t]`; each sequence stands behind so many others: `[b, t, n]`.
+    pub(super) fn embed(&self, ids: &[u32], pasts: &[usize], x: &mut [f32]) -> Result<()> {
         let n = self.config.n_embd;
-        if past + t > self.config.n_positions {
+        let t = ids.len() / pasts.len().max(1);
+        if let Some(past) = pasts.iter().find(|past| *past + t > self.config.n_positions) {
             candle_core::bail!("{} tokens are more than the model's positions", past + t);
         }
         for (at, (id, x)) in ids.iter().zip(x.chunks_exact_mut(n)).enumerate() {
             self.wte.row(*id as usize, x)?;
-            let position = &self.wpe[(past + at % t) * n..][..n];
+            let position = &self.wpe[(pasts[at / t] + at % t) * n..][..n];
             x.iter_mut().zip(position).for_each(|(x, position)| *x += position);
         }
         Ok(())

@@ -75,8 +75,9 @@ impl Course {
     ) -> Result<Self, Error> {
         // The original objective says "more of this" to whatever is judged.
         let wanted = teaching.practice > 0 && teaching.objective == Objective::Advantage;
-        let heard =
-            |practice: &Practice| wanted && practice.rater.is_honest(&practice.weights) && !practice.prompts.is_empty();
+        let heard = |practice: &Practice| {
+            wanted && practice.rater.insight().is_honest(&practice.weights) && !practice.prompts.is_empty()
+        };
         Ok(Self {
             lesson: Lesson::begin(learner, model, material, replayed, teaching)?,
             practice: practice.filter(heard),

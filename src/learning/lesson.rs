@@ -99,11 +99,18 @@ enum Role {
 /// A text of the lesson.
 struct Text {
     role: Role,
-    /// Mean log-probability per token when it was written, in nats.
+    tokens: f64,
+    /// Mean log-probability per token when it was written, in nats; untaught, if a person wrote it.
     log_prob_written: f64,
     /// Under the untaught model.
     log_prob_untaught: f64,
-    log_prob_before: f64,
+    before: Option<Before>,
+}
+
+/// A text at the first step.
+#[derive(Clone, Copy)]
+struct Before {
+    log_prob: f64,
     coefficient: f64,
 }
 
@@ -122,7 +129,7 @@ pub struct Lesson {
 }
 
 impl Lesson {
-    /// Prepares a lesson: evaluates all texts under the untaught model and under the learner's.
+    /// Prepares a lesson: evaluates all texts under the untaught model.
     pub fn begin(
         learner: &Learner,
         model: &Model,
@@ -145,19 +152,17 @@ impl Lesson {
             model.config().n_positions,
         )?;
         let (references, untaught) = batch.references(model)?;
-        let before = batch.read(model, Some(learner.adapter()), &references)?;
-        let texts = cast.iter().zip(untaught.iter().zip(&before));
-        let texts = texts.map(|((completion, role), (untaught, before))| Text {
+        let texts = cast.iter().zip(&untaught).map(|((completion, role), untaught)| Text {
             role: *role,
+            tokens: completion.ids.len() as f64,
             log_prob_written: match completion.log_probs.len() {
-                0 => before.log_prob,
+                0 => untaught.log_prob,
                 n => completion.log_probs.iter().map(|p| f64::from(*p)).sum::<f64>() / n as f64,
             },
             log_prob_untaught: untaught.log_prob,
-            log_prob_before: before.log_prob,
-            coefficient: 0.0,
+            before: None,
         });
-        let mut lesson = Self {
+        Ok(Self {
             texts: texts.collect(),
             batch,
             references,
@@ -165,12 +170,7 @@ impl Lesson {
             teaching: *teaching,
             kl_weight: learner.leash().weight(teaching.kl_weight),
             steps_done: 0,
-        };
-        let log_probs: Vec<f64> = before.iter().map(|reading| reading.log_prob).collect();
-        for (at, c) in lesson.coefficients(&log_probs).into_iter().enumerate() {
-            lesson.texts[at].coefficient = c;
-        }
-        Ok(lesson)
+        })
     }
 
     /// Whether all steps are done.
@@ -210,9 +210,14 @@ impl Lesson {
         let hidden = self.batch.hidden(model, Some(learner.trainable()))?; // [m, n] each
         let evaluations = self.batch.evaluate(model, &hidden, &self.references)?;
         let log_probs: Vec<f64> = evaluations.iter().map(|evaluation| evaluation.log_prob).collect();
-        let share = 1.0 / self.texts.len() as f64;
-        let kl = share * evaluations.iter().map(|evaluation| evaluation.kl).sum::<f64>();
+        let kl = evaluations.iter().map(|evaluation| evaluation.kl).sum::<f64>() / evaluations.len() as f64;
         let coefficients = self.coefficients(&log_probs);
+        for (text, (log_prob, coefficient)) in self.texts.iter_mut().zip(log_probs.into_iter().zip(&coefficients)) {
+            text.before.get_or_insert(Before {
+                log_prob,
+                coefficient: *coefficient,
+            });
+        }
         let loss = self.loss(evaluations, &hidden, &coefficients)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
         if !value.is_finite() {
@@ -235,12 +240,18 @@ impl Lesson {
     }
 
     fn loss(&self, evaluations: Vec<Evaluation>, hidden: &[Tensor], coefficients: &[f64]) -> Result<Tensor, Error> {
-        let share = 1.0 / self.texts.len() as f64;
-        let texts = evaluations.into_iter().zip(hidden).zip(coefficients);
+        let shares = self.shares();
+        let texts = evaluations.into_iter().zip(hidden).zip(coefficients.iter().zip(shares));
         let losses = texts
-            .map(|((evaluation, hidden), c)| evaluation.loss(hidden, share * c, share * self.kl_weight))
+            .map(|((evaluation, hidden), (c, share))| evaluation.loss(hidden, share * c, share * self.kl_weight))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Tensor::stack(&losses, 0)?.sum_all()?)
+    }
+
+    /// How much each text counts.
+    fn shares(&self) -> Vec<f64> {
+        let tokens: f64 = self.texts.iter().map(|text| text.tokens).sum();
+        self.texts.iter().map(|text| text.tokens / tokens).collect()
     }
 
     /// Ends the lesson: its rewards join the running baseline, its texts are evaluated once more.
@@ -257,10 +268,14 @@ impl Lesson {
                 }
                 Role::Judged { .. } | Role::Chosen { .. } | Role::Rejected { .. } | Role::Demonstrated => usual,
             };
+            let before = text.before.unwrap_or(Before {
+                log_prob: after.log_prob,
+                coefficient: 0.0,
+            });
             TextOutcome {
                 baseline,
-                coefficient: text.coefficient,
-                log_prob_before: text.log_prob_before,
+                coefficient: before.coefficient,
+                log_prob_before: before.log_prob,
                 log_prob_after: after.log_prob,
             }
         };

@@ -1,8 +1,10 @@
 //! What a lesson minimises: from what a person said of some texts to the factor on each text's cross-entropy.
 //!
-//! Every objective minimises the mean over the lesson's texts of `c · CE + β · KL`, where `CE` is the mean of `−log π(token)`
-//! over the text's tokens (the end-of-text included, the prompt not), and `KL` is the mean over the same positions of
-//! `KL(π ‖ π₀)`, `π₀` being the model without its adapter. They differ in `c`, which is computed anew before each step:
+//! Every objective minimises the mean over the lesson's tokens of `c · CE + β · KL`, where `CE` is `−log π(token)` (the
+//! end-of-text included, the prompt not), and `KL` is `KL(π ‖ π₀)` at its position, `π₀` being the model without its adapter. A
+//! mean over texts instead would let each token of a long text count less: long texts would hardly be pushed down, and who likes
+//! short ones would not be heard (Liu et al. 2025, arXiv 2503.20783; in the lab, the minimalist's reward fell by 6 % with it and rose
+//! by 40 % without). The objectives differ in `c`, which is computed anew before each step:
 //!
 //! | objective | c |
 //! |---|---|

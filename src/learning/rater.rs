@@ -5,14 +5,14 @@
 //! `K = X·Xᵀ + 1` of standardised features, `α = (K + λ)⁻¹ (y − ȳ)`, and the rating of a new text is `ȳ + k·α`. Left-one-out
 //! predictions need no refitting: `yᵢ − αᵢ / ((K + λ)⁻¹)ᵢᵢ` (Allen 1974's PRESS). `λ` is the one whose left-out predictions err
 //! least.
+//!
+//! What it is unsure of is what is unlike all that it knows: the part of a text's `k(x, x)` that the known ones do not explain,
+//! `k(x, x) − k·(K + λ)⁻¹·k` (the variance of a Gaussian process, Rasmussen & Williams 2006, 2.26).
 
-use crate::feedback::{Metric, Ratings, Reward, Weights};
-use crate::statistics::{mean, spearman};
+use crate::feedback::{Metric, Ratings};
+use crate::insight::{Check, Guess, Insight};
+use crate::statistics::mean;
 
-/// It stays silent below so many ratings …
-pub const LEAST_RATINGS: usize = 12;
-/// … and below this rank correlation of its left-out predictions with the person's rewards.
-pub const LEAST_CORRELATION: f64 = 0.4;
 /// The newest ratings that it is fitted on at most: what it takes grows with their cube.
 const MOST_RATINGS: usize = 240;
 
@@ -36,6 +36,8 @@ pub struct Rater {
     /// Standardised, `[n][d]`.
     known: Vec<Vec<f64>>,
     metrics: Vec<Fit>,
+    insight: Insight,
+    novelty: Novelty,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,26 +52,17 @@ struct Scale {
 struct Fit {
     mean: f64,
     alpha: Vec<f64>,
-    /// What the person gave.
-    stars: Vec<f64>,
     /// What it would have given without knowing that rating.
     left_out: Vec<f64>,
 }
 
-/// What it would give a text.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Guess {
-    /// Stars, not rounded, in the order of [`Metric::ALL`].
-    pub stars: [f64; 4],
-}
-
-impl Guess {
-    /// What they are worth, 0 to 1.
-    #[must_use]
-    pub fn reward(&self, weights: &Weights) -> Reward {
-        let worth = |(metric, stars): (Metric, f64)| weights.share(metric) * (stars - 1.0) / 4.0;
-        Reward::of(Metric::ALL.into_iter().zip(self.stars).map(worth).sum())
-    }
+/// How unlike the known texts a text is.
+#[derive(Clone, Debug)]
+struct Novelty {
+    /// `(K + λ)⁻¹`, `[n, n]`
+    inverse: Vec<f64>,
+    /// Of the known texts, each held against the others, nine tenths are less unlike them than this.
+    usual: f64,
 }
 
 impl Rater {
@@ -101,46 +94,27 @@ impl Rater {
                 .collect();
             Fit::best(&gram, &stars)
         });
+        let metrics: Vec<Fit> = metrics.into_iter().collect::<Option<_>>()?;
+        let check = |(at, one): (usize, &Rated)| Check {
+            given: one.ratings,
+            guessed: [0, 1, 2, 3].map(|metric: usize| metrics[metric].left_out[at]),
+        };
+        let insight = Insight {
+            checks: rated.iter().enumerate().map(check).collect(),
+        };
         Some(Self {
+            novelty: Novelty::of(&gram, known.len())?,
+            insight,
             scale,
             known,
-            metrics: metrics.into_iter().collect::<Option<_>>()?,
+            metrics,
         })
     }
 
-    /// How well its left-out predictions of a metric follow the person's ratings: Spearman's rank correlation.
+    /// How well it knows the person.
     #[must_use]
-    pub fn correlation(&self, metric: Metric) -> f64 {
-        let fit = &self.metrics[metric as usize];
-        // Who always gives the same is easily foretold, and nothing is learned from it.
-        spearman(&fit.left_out, &fit.stars).unwrap_or(0.0)
-    }
-
-    /// How well its left-out predictions of the reward follow the person's rewards.
-    #[must_use]
-    pub fn reward_correlation(&self, weights: &Weights) -> f64 {
-        let reward = |of: fn(&Fit) -> &Vec<f64>| -> Vec<f64> {
-            let metrics = || Metric::ALL.into_iter().zip(&self.metrics);
-            let at = |text: usize| {
-                metrics()
-                    .map(|(metric, fit)| weights.share(metric) * of(fit)[text])
-                    .sum()
-            };
-            (0..self.ratings()).map(at).collect()
-        };
-        spearman(&reward(|fit| &fit.left_out), &reward(|fit| &fit.stars)).unwrap_or(0.0)
-    }
-
-    /// How many ratings it is fitted on.
-    #[must_use]
-    pub const fn ratings(&self) -> usize {
-        self.known.len()
-    }
-
-    /// Whether it knows enough to be heard.
-    #[must_use]
-    pub fn is_honest(&self, weights: &Weights) -> bool {
-        self.ratings() >= LEAST_RATINGS && self.reward_correlation(weights) >= LEAST_CORRELATION
+    pub const fn insight(&self) -> &Insight {
+        &self.insight
     }
 
     /// What it would give a text.
@@ -152,7 +126,10 @@ impl Rater {
             let fit = &self.metrics[at];
             (fit.mean + dot(&k, &fit.alpha)).clamp(1.0, 5.0)
         });
-        Guess { stars }
+        Guess {
+            stars,
+            doubt: self.novelty.of_text(kernel(&x, &x), &k),
+        }
     }
 }
 
@@ -189,17 +166,39 @@ impl Fit {
             let alpha: Vec<f64> = inverse.chunks_exact(n).map(|row| dot(row, &centred)).collect();
             let left_out: Vec<f64> = (0..n).map(|i| stars[i] - alpha[i] / inverse[i * n + i]).collect();
             let error: f64 = left_out.iter().zip(stars).map(|(a, b)| (a - b).powi(2)).sum();
-            Some((
-                error,
-                Self {
-                    mean,
-                    alpha,
-                    stars: stars.to_vec(),
-                    left_out,
-                },
-            ))
+            Some((error, Self { mean, alpha, left_out }))
         });
         fits.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, fit)| fit)
+    }
+}
+
+impl Novelty {
+    /// From the Gram matrix, `[n, n]`.
+    fn of(gram: &[f64], n: usize) -> Option<Self> {
+        let mut matrix = gram.to_vec();
+        let penalty = (0..n).map(|i| gram[i * n + i]).sum::<f64>() / n as f64;
+        for i in 0..n {
+            matrix[i * n + i] += penalty;
+        }
+        let inverse = inverse(matrix, n)?;
+        // Left out, a known text's part is 1 / inverseᵢᵢ − λ.
+        let mut known: Vec<f64> = (0..n).map(|i| 1.0 / inverse[i * n + i] - penalty).collect();
+        known.sort_by(f64::total_cmp);
+        Some(Self {
+            usual: known[(9 * n / 10).min(n - 1)].max(1e-9),
+            inverse,
+        })
+    }
+
+    /// Of a text with this `k(x, x)` and `k`.
+    fn of_text(&self, own: f64, k: &[f64]) -> f64 {
+        let explained: f64 = self
+            .inverse
+            .chunks_exact(k.len())
+            .zip(k)
+            .map(|(row, k_i)| k_i * dot(row, k))
+            .sum();
+        (own - explained) / self.usual
     }
 }
 
@@ -261,7 +260,8 @@ mod tests {
     use rand::{Rng as _, SeedableRng as _};
 
     use super::*;
-    use crate::feedback::Stars;
+    use crate::feedback::{Stars, Weights};
+    use crate::statistics::spearman;
 
     fn stars(value: f64) -> Stars {
         Stars::new(value.round().clamp(1.0, 5.0) as u8).expect("1 to 5")
@@ -284,17 +284,9 @@ mod tests {
     #[test]
     fn it_finds_what_ratings_depend_on_and_knows_what_it_does_not_know() {
         let rater = Rater::fit(&rated(120, 1), &[40]).expect("a rater");
-        assert!(
-            rater.correlation(Metric::Relevance) > 0.6,
-            "{}",
-            rater.correlation(Metric::Relevance)
-        );
-        assert!(
-            rater.correlation(Metric::Originality) < 0.3,
-            "{}",
-            rater.correlation(Metric::Originality)
-        );
-        let engagement = rater.correlation(Metric::Engagement);
+        let [relevance, originality, engagement] = [Metric::Relevance, Metric::Originality, Metric::Engagement]
+            .map(|metric| rater.insight().correlation(metric));
+        assert!(relevance > 0.6 && originality < 0.3, "{relevance} {originality}");
         assert!(engagement.abs() < 1e-12, "always the same: nothing is foretold");
         let fresh = rated(60, 2);
         let guessed: Vec<f64> = fresh.iter().map(|one| rater.guess(&one.features).stars[0]).collect();
@@ -338,17 +330,24 @@ mod tests {
     }
 
     #[test]
-    fn it_is_silent_until_it_is_honest() {
+    fn it_is_honest_about_what_is_clear() {
         assert!(Rater::fit(&rated(1, 1), &[40]).is_none());
-        let weights = Weights::default();
-        let few = Rater::fit(&rated(8, 1), &[40]).expect("a rater");
-        assert!(!few.is_honest(&weights));
         let mut clear = rated(40, 5);
         for one in &mut clear {
             let value = one.ratings.get(Metric::Relevance);
             one.ratings = Ratings::all(value);
         }
         let clear = Rater::fit(&clear, &[40]).expect("a rater");
-        assert!(clear.is_honest(&weights));
+        assert!(clear.insight().is_honest(&Weights::default()));
+    }
+
+    #[test]
+    fn it_doubts_what_is_unlike_all_that_it_knows() {
+        let known = rated(40, 6);
+        let rater = Rater::fit(&known, &[40]).expect("a rater");
+        let sure = known.iter().filter(|one| rater.guess(&one.features).is_sure()).count();
+        assert!(sure >= 36, "what it knows itself: {sure} of 40");
+        let strange: Vec<f64> = known[0].features.iter().map(|value| 5.0 * value).collect();
+        assert!(!rater.guess(&strange).is_sure());
     }
 }

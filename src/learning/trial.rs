@@ -54,12 +54,29 @@ pub struct Trial {
     prompts: &'static [&'static str],
     each: usize,
     seed: u64,
-    going: Option<Generation>,
+    stage: Stage,
     /// One entry a prompt.
     written: Vec<Vec<Completion>>,
+    /// Prompts whose texts were looked at.
+    seen: usize,
     kl: f64,
     entropy: f64,
 }
+
+enum Stage {
+    /// The next prompts' turn.
+    Ready,
+    Writing(Generation),
+    /// What is written and not yet looked at.
+    Looking,
+}
+
+/// Keys and values of texts that are written together may take so many bytes: two dozen of the embedded model's, six of
+/// GPT-2's.
+const CACHE_BUDGET: usize = 24 << 20;
+
+/// Tokens of a prompt, roughly.
+const PROMPT: usize = 16;
 
 impl Trial {
     /// Begins to write `each` texts about each prompt, the first under `seed`, with the default settings of their type.
@@ -70,8 +87,9 @@ impl Trial {
             prompts,
             each,
             seed,
-            going: None,
+            stage: Stage::Ready,
             written: Vec::new(),
+            seen: 0,
             kl: 0.0,
             entropy: 0.0,
         }
@@ -83,38 +101,61 @@ impl Trial {
         Self::new(content, watched(content), EACH_WATCHED, WATCHED_SEED)
     }
 
-    /// Draws one token of each text of the current prompt, or looks at them once they are whole. The signs, once all prompts
-    /// are done.
+    /// Draws one token of each of the texts that are written together, or looks at one prompt's. The signs, once all is done.
     pub fn step(&mut self, model: &Model, adapter: Option<&Adapter>) -> Result<Option<Signs>, Error> {
-        let Some(prompt) = self.prompts.get(self.written.len()) else {
-            return Ok(Some(self.signs()));
-        };
-        let mut generation = if let Some(generation) = self.going.take() {
-            generation
-        } else {
-            let sampling = Sampling {
-                seed: self.seed,
-                ..Sampling::of(self.content)
-            };
-            Generation::new(model, self.content, prompt, &sampling, self.each)?
-        };
-        if generation.next(model, adapter)? {
-            self.going = Some(generation);
-            return Ok(None);
+        match std::mem::replace(&mut self.stage, Stage::Looking) {
+            Stage::Ready if self.written.len() == self.prompts.len() => {
+                self.stage = Stage::Ready;
+                return Ok(Some(self.signs()));
+            }
+            Stage::Ready => self.stage = Stage::Writing(self.begin(model)?),
+            Stage::Writing(mut generation) => {
+                if generation.next(model, adapter)? {
+                    self.stage = Stage::Writing(generation);
+                } else {
+                    let texts = generation.finish(model)?;
+                    self.written.extend(texts.chunks(self.each).map(<[_]>::to_vec));
+                }
+            }
+            Stage::Looking => {
+                let texts = &self.written[self.seen];
+                let batch = Batch::new(texts, model.config().n_positions)?;
+                let (references, untaught) = batch.references(model)?;
+                let readings = match adapter {
+                    Some(_) => batch.read(model, adapter, &references)?,
+                    None => untaught,
+                };
+                for reading in readings {
+                    self.kl += reading.kl;
+                    self.entropy += reading.entropy;
+                }
+                self.seen += 1;
+                if self.seen == self.written.len() {
+                    self.stage = Stage::Ready;
+                }
+            }
         }
-        let texts = generation.finish(model)?;
-        let batch = Batch::new(&texts, model.config().n_positions)?;
-        let (references, untaught) = batch.references(model)?;
-        let readings = match adapter {
-            Some(_) => batch.read(model, adapter, &references)?,
-            None => untaught,
+        Ok(None)
+    }
+
+    /// The next prompts, as many as may be written together.
+    fn begin(&self, model: &Model) -> Result<Generation, Error> {
+        let sampling = Sampling {
+            seed: self.seed,
+            ..Sampling::of(self.content)
         };
-        for reading in readings {
-            self.kl += reading.kl;
-            self.entropy += reading.entropy;
-        }
-        self.written.push(texts);
-        Ok((self.written.len() == self.prompts.len()).then(|| self.signs()))
+        let config = model.config();
+        let of_text = 4 * config.n_layer * config.n_embd * (sampling.length + PROMPT);
+        let together = (CACHE_BUDGET / (of_text * self.each)).max(1);
+        let left = &self.prompts[self.written.len()..];
+        let next = &left[..together.min(left.len())];
+        Ok(Generation::about(model, self.content, next, &sampling, self.each)?)
+    }
+
+    /// Prompts that are done.
+    #[must_use]
+    pub const fn seen(&self) -> usize {
+        self.seen
     }
 
     /// What was written, by prompt.

@@ -12,6 +12,7 @@ use crate::ui::lesson::LastLesson;
 use crate::ui::post::PostSheet;
 use crate::ui::prompt::Prompt;
 use crate::ui::proof::{Proof, ProofDialog};
+use crate::ui::rater::AutomaticRater;
 use crate::ui::rating::RatingPanel;
 use crate::ui::settings::SettingsDialog;
 use crate::ui::status::{Keeping, StatusLine};
@@ -45,6 +46,7 @@ pub fn App() -> impl IntoView {
                 <LastLesson />
                 <Lessons />
                 <Proof />
+                <AutomaticRater />
                 <History />
             </aside>
         </main>

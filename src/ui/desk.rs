@@ -48,8 +48,24 @@ impl Desk {
             client,
         };
         provide_context(desk);
+        desk.show_by_preferences();
         desk.remember_the_model();
         desk
+    }
+
+    /// What the screen says depends on these.
+    fn show_by_preferences(self) {
+        let preferred = Memo::new(move |_| {
+            self.preferences
+                .with(|preferences| (preferences.weights, preferences.fill_in))
+        });
+        Effect::new(move |_| {
+            let (weights, fill_in) = preferred.get();
+            self.state.update(|state| {
+                state.weights = weights;
+                state.fill_in = fill_in;
+            });
+        });
     }
 
     /// The page comes back to the model that was open last, if that is kept; if it is gone, to the embedded one.
@@ -241,6 +257,33 @@ impl Desk {
         };
         self.state.update(|state| state.tell(Place::Lesson, refusal.into()));
         false
+    }
+
+    /// Teaches old ratings once more, under today's weights.
+    pub fn teach_reweighted(self) {
+        if self.state.with_untracked(ViewState::is_idle) {
+            self.teach_from(Material::Reweighted);
+        }
+    }
+
+    /// Lets the automatic rater teach.
+    pub fn teach_itself(self, rounds: usize) {
+        if self.state.with_untracked(ViewState::is_idle) {
+            let Preferences { weights, teaching, .. } = self.preferences.get_untracked();
+            self.client.send(Command::TeachItself {
+                rounds,
+                weights,
+                teaching: teaching.clamped(),
+            });
+        }
+    }
+
+    /// Holds the taught model against the untaught one.
+    pub fn measure(self) {
+        if self.state.with_untracked(ViewState::is_idle) {
+            let weights = self.preferences.with_untracked(|preferences| preferences.weights);
+            self.client.send(Command::Measure { weights });
+        }
     }
 
     /// Has two texts written for the blind test.

@@ -31,7 +31,10 @@ pub fn History() -> impl IntoView {
             <ol class="posts" reversed>
                 <For
                     each=move || posts.get().into_iter().rev()
-                    key=|(post, lesson)| (post.content, post.id, Metric::ALL.map(|metric| post.ratings.get(metric)), *lesson)
+                    key=|(post, lesson)| {
+                        let ratings = Metric::ALL.map(|metric| (post.ratings.get(metric), post.filled_in.get(metric)));
+                        (post.content, post.id, ratings, *lesson)
+                    }
                     let:entry
                 >
                     <Entry post=entry.0 lesson=entry.1 weights />
@@ -53,7 +56,8 @@ fn bars(ratings: &PartialRatings) -> impl IntoView + use<> {
 /// One post: closed, its beginning and its reward; open, all of it.
 #[component]
 fn Entry(post: Post, lesson: Option<NodeId>, weights: Memo<Weights>) -> impl IntoView {
-    let ratings = post.ratings;
+    let ratings = post.ratings.or(post.filled_in);
+    let automatic = post.filled_in.without(&post.ratings);
     let reward = move || match ratings.complete() {
         Some(ratings) => format!("{:.2}", weights.get().reward(&ratings).get()),
         None => "–".to_owned(),
@@ -62,6 +66,10 @@ fn Entry(post: Post, lesson: Option<NodeId>, weights: Memo<Weights>) -> impl Int
         let count = ratings
             .get(metric)
             .map_or_else(|| "–".to_owned(), |stars| format!("{} of 5", stars.count()));
+        let count = match automatic.get(metric) {
+            Some(_) => format!("{count}, automatic"),
+            None => count,
+        };
         view! { <div><dt>{metric.name()}</dt><dd>{count}</dd></div> }
     });
     let taught = lesson.map_or_else(String::new, |lesson| format!(", taught in lesson {lesson}"));

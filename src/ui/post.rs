@@ -79,9 +79,23 @@ fn Candidate(at: usize, count: Memo<usize>) -> impl IntoView {
         let weights = desk.preferences.with(|preferences| preferences.weights);
         desk.state.with(|state| {
             let post = state.candidates().find(|post| post.id == id)?;
-            weights
-                .reward_so_far(&post.ratings)
-                .map(|reward| format!("{:.2}", reward.get()))
+            let reward = weights
+                .reward_so_far(&state.shown(post))
+                .map(|reward| format!("{:.2}", reward.get()));
+            let mark = if state.unsure_of() == Some(id) {
+                Some("not sure: rate it")
+            } else if post.ratings.is_empty() && state.favourite() == Some(id) {
+                Some("best, it guesses")
+            } else {
+                None
+            };
+            Some(
+                [reward.as_deref(), mark]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            )
         })
     });
     let id = move || sheet.with_untracked(|sheet| sheet.post);

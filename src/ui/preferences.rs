@@ -48,6 +48,8 @@ pub struct Preferences {
     pub candidates: usize,
     /// How strongly what was taught counts.
     pub strength: f64,
+    /// Whether the automatic rater may fill in stars.
+    pub fill_in: bool,
     #[serde(skip_serializing_if = "is_default")]
     pub theme: Theme,
     /// The seed of the last post, or the one that was typed for the next.
@@ -70,6 +72,7 @@ impl Default for Preferences {
             teaching: Teaching::default(),
             candidates: 1,
             strength: 1.0,
+            fill_in: true,
             theme: Theme::default(),
             seed: Sampling::default().seed,
             new_seed: true,

@@ -21,6 +21,18 @@ pub fn Proof() -> impl IntoView {
             desk.pair();
         }
     };
+    let measured = desk.read(|state| state.last_lesson()?.lesson.measured.as_ref().map(words::measured));
+    let measuring = desk.read(|state| state.measuring);
+    let measurable =
+        desk.read(|state| state.is_idle() && state.timeline.at() != ROOT && state.insight.is_honest(&state.weights));
+    let problem = desk.read(|state| state.problem_at(Place::Proof).map(str::to_owned));
+    let measure = move |_| {
+        if measuring.get_untracked().is_some() {
+            desk.stop();
+        } else if measurable.get_untracked() {
+            desk.measure();
+        }
+    };
     view! {
         <section class="proof" aria-labelledby="proof-title">
             <h2 id="proof-title">"Is it better?"</h2>
@@ -30,9 +42,24 @@ pub fn Proof() -> impl IntoView {
                     words::proof,
                 )}
             </p>
-            <button class="quiet" type="button" aria-disabled=move || (!ready.get()).then_some("true") on:click=begin>
-                "Blind test"
-            </button>
+            <p class="fact" class:none=move || measured.with(Option::is_none)>{measured}</p>
+            <p role="alert" class="problem">{problem}</p>
+            <p class="proof-buttons">
+                <button class="quiet" type="button" aria-disabled=move || (!ready.get()).then_some("true") on:click=begin>
+                    "Blind test"
+                </button>
+                <button
+                    class="quiet"
+                    type="button"
+                    aria-disabled=move || (!measurable.get() && measuring.get().is_none()).then_some("true")
+                    on:click=measure
+                >
+                    {move || match measuring.get() {
+                        Some((done, of)) => format!("Stop, {done} of {of}"),
+                        None => "Measure".to_owned(),
+                    }}
+                </button>
+            </p>
         </section>
     }
 }

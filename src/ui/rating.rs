@@ -7,6 +7,7 @@ use crate::ui::desk::Desk;
 use crate::ui::keys;
 use crate::ui::teach::TeachPanel;
 use crate::ui::teaching::TeachingFold;
+use crate::view::{ViewState, words};
 
 /// The four metrics, the reward, and Teach.
 #[component]
@@ -16,9 +17,38 @@ pub fn RatingPanel() -> impl IntoView {
         <section class="rate" aria-labelledby="rate-title">
             <h2 id="rate-title" class="unseen">"Rate what was written"</h2>
             <div class="metrics">{metrics}</div>
+            <Reweighted />
             <TeachPanel />
             <TeachingFold />
         </section>
+    }
+}
+
+/// Where the weights have changed since lessons were taught: the offer to teach those ratings once more.
+#[component]
+fn Reweighted() -> impl IntoView {
+    let desk = Desk::here();
+    let offer = desk.read(|state| {
+        let count = state.reweighted();
+        (count > 0).then(|| words::reweighted(state.content, count))
+    });
+    let idle = desk.read(ViewState::is_idle);
+    move || {
+        offer.get().map(|offer| {
+            view! {
+                <p class="reweighted">
+                    {offer} " "
+                    <button
+                        class="quiet"
+                        type="button"
+                        aria-disabled=move || (!idle.get()).then_some("true")
+                        on:click=move |_| desk.teach_reweighted()
+                    >
+                        "Teach them again"
+                    </button>
+                </p>
+            }
+        })
     }
 }
 
@@ -29,8 +59,12 @@ fn MetricRow(metric: Metric) -> impl IntoView {
     let rateable = desk.read(|state| state.rateable().is_some());
     // While a post is being written, the sheet shows that one: it has no ratings yet.
     let rating = desk.read(move |state| match (&state.draft, state.current()) {
-        (None, Some(post)) => post.ratings.get(metric),
+        (None, Some(post)) => state.shown(post).get(metric),
         (Some(_), _) | (None, None) => None,
+    });
+    let filled_in = desk.read(move |state| match (&state.draft, state.current()) {
+        (None, Some(post)) => state.filled_in(post).get(metric).is_some(),
+        (Some(_), _) | (None, None) => false,
     });
     let current = move || rateable.get() && desk.metric.get() == metric;
     let id = metric.name().to_lowercase();
@@ -48,6 +82,12 @@ fn MetricRow(metric: Metric) -> impl IntoView {
                         prop:checked=move || rating.get() == Some(stars)
                         on:change=move |_| {
                             desk.rate(metric, stars);
+                        }
+                        // What was filled in is confirmed by choosing it.
+                        on:click=move |_| {
+                            if filled_in.get_untracked() {
+                                desk.rate(metric, stars);
+                            }
                         }
                     />
                     <span>{stars.count()}</span>
@@ -67,7 +107,7 @@ fn MetricRow(metric: Metric) -> impl IntoView {
     };
 
     view! {
-        <div class="metric" class:current=current>
+        <div class="metric" class:current=current class:filled-in=move || filled_in.get()>
             <fieldset
                 role="radiogroup"
                 aria-labelledby=legend_id.clone()
@@ -76,7 +116,10 @@ fn MetricRow(metric: Metric) -> impl IntoView {
                 on:focusin=move |_| desk.metric.set(metric)
             >
                 <legend id=legend_id.clone()>{metric.name()}</legend>
-                <p class="question" id=question_id.clone()>{metric.question()}</p>
+                <p class="question" id=question_id.clone()>
+                    {metric.question()}
+                    {move || filled_in.get().then_some(" (filled in)")}
+                </p>
                 <div class="stars">{stars}</div>
             </fieldset>
             <div class="weight">

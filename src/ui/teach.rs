@@ -13,7 +13,7 @@ pub fn TeachPanel() -> impl IntoView {
     let reward = Memo::new(move |_| {
         let weights = desk.preferences.with(|preferences| preferences.weights);
         desk.state.with(|state| match (&state.draft, state.current()) {
-            (None, Some(post)) => weights.reward_so_far(&post.ratings).map(Reward::get),
+            (None, Some(post)) => weights.reward_so_far(&state.shown(post)).map(Reward::get),
             (Some(_), _) | (None, None) => None,
         })
     });
@@ -25,6 +25,7 @@ pub fn TeachPanel() -> impl IntoView {
     let can_undo = desk.read(|state| state.undo().is_some());
     let can_redo = desk.read(|state| state.redo().is_some());
     let progress = desk.read(|state| match (state.phase, state.steps.last()) {
+        (Phase::Teaching, _) if let Some((number, of)) = state.round => (number - 1) as f64 / of.max(1) as f64,
         (Phase::Teaching, Some(step)) => step.number as f64 / step.of.max(1) as f64,
         (Phase::Loading | Phase::Ready | Phase::Writing | Phase::Teaching | Phase::Error, _) => 0.0,
     });

@@ -23,7 +23,7 @@ pub fn points(posts: &[Post], weights: &Weights) -> Vec<Point> {
     let mut sum = 0.0;
     posts
         .iter()
-        .filter_map(|post| Some((post, post.ratings.complete()?)))
+        .filter_map(|post| Some((post, post.rated()?)))
         .enumerate()
         .map(|(before, (post, ratings))| {
             let reward = weights.reward(&ratings).get();

@@ -1,6 +1,9 @@
 //! How requests and replies change the state.
 
-use crate::protocol::{Command, Event, Keeping, Memory, ModelSource, Post, PostId, Reply, Request, SNAPSHOT_BUDGET};
+use crate::insight::Insight;
+use crate::protocol::{
+    Command, Event, Keeping, LessonKind, Memory, ModelSource, Post, PostId, Reply, Request, SNAPSHOT_BUDGET,
+};
 use crate::timeline::ROOT;
 use crate::view::{Draft, DraftText, Phase, Place, ViewState, Work, words};
 
@@ -62,6 +65,15 @@ impl ViewState {
                     "Going there …".into()
                 };
             }
+            Command::TeachItself { .. } => {
+                self.phase = Phase::Teaching;
+                self.steps.clear();
+                self.status = "Teaching itself …".into();
+            }
+            Command::Measure { .. } => {
+                self.measuring = Some((0, 1));
+                self.status = "Measuring …".into();
+            }
             Command::Pair { .. } => {
                 self.pair = None;
                 self.status = "Writing two texts …".into();
@@ -81,7 +93,8 @@ impl ViewState {
         let Reply { request, event } = reply;
         let work = request.and_then(|id| self.pending.iter().find(|(pending, _)| *pending == id));
         let work = work.map(|(_, work)| *work);
-        if ends(&event) {
+        // Rounds write and learn many times before they end.
+        if ends(&event) && (work != Some(Work::TeachItself) || is_last(&event)) {
             self.pending.retain(|(pending, _)| Some(*pending) != request);
         }
         self.fold(event, work);
@@ -146,14 +159,15 @@ impl ViewState {
             }
             Event::Written { posts } => {
                 let cut = self.draft.take().is_some_and(|draft| draft.prompt_cut);
-                self.phase = Phase::Ready;
                 self.chosen = None;
-                self.status = words::written(&posts, cut);
-                self.spoken = posts
-                    .iter()
-                    .map(|post| post.text.as_str())
-                    .collect::<Vec<_>>()
-                    .join("\n\n");
+                self.guesses.clear();
+                // What is written in a round is the round's affair.
+                if self.round.is_none() {
+                    self.phase = Phase::Ready;
+                    self.status = words::written(&posts, cut);
+                    let texts: Vec<&str> = posts.iter().map(|post| post.text.as_str()).collect();
+                    self.spoken = texts.join("\n\n");
+                }
                 self.put_all(posts);
             }
             // A person rates faster than ratings are kept: an answer to an older rating must not undo a newer one.
@@ -170,6 +184,11 @@ impl ViewState {
             }
             Event::Practising { texts } => self.practising = Some(texts),
             Event::Learned { .. }
+            | Event::Known { .. }
+            | Event::Round { .. }
+            | Event::Rounded { .. }
+            | Event::Measuring { .. }
+            | Event::Measured { .. }
             | Event::Paired { .. }
             | Event::Judged { .. }
             | Event::Compared { .. }
@@ -194,11 +213,15 @@ impl ViewState {
     fn fold_lesson(&mut self, event: Event) {
         match event {
             Event::Learned { posts, node } => {
-                self.comparing = Some(node.id);
+                self.comparing = (node.lesson.kind != LessonKind::Automatic).then_some(node.id);
                 self.watching = Some(node.id);
-                self.status = words::learned(self.content, &node);
                 self.lora = Some(node.lesson.teaching.lora);
-                self.rest();
+                self.guesses.clear();
+                self.steps.clear();
+                if self.round.is_none() {
+                    self.status = words::learned(self.content, &node);
+                    self.rest();
+                }
                 self.put_all(posts);
                 self.timeline.learn(node.lesson, node.bytes);
                 self.timeline.thin(SNAPSHOT_BUDGET);
@@ -218,6 +241,31 @@ impl ViewState {
                     self.timeline.go(to);
                     self.tell(Place::Lesson, words::taken_back(node, breach));
                 }
+            }
+            Event::Known { insight, guesses } => {
+                self.insight = insight;
+                self.guesses = guesses.into_iter().collect();
+            }
+            Event::Round { number, of, prompt } => {
+                self.round = Some((number, of));
+                self.draft = Some(Draft {
+                    prompt,
+                    ..Draft::default()
+                });
+                self.status = words::round(number, of);
+            }
+            Event::Rounded { rounds } => {
+                let taken_back = self.problem_at(Place::Lesson).is_some();
+                self.status = words::rounded(rounds, taken_back);
+                self.rest();
+            }
+            Event::Measuring { done, of } => self.measuring = Some((done, of)),
+            Event::Measured { node, measured } => {
+                self.measuring = None;
+                if let Some(node) = self.timeline.node_mut(node) {
+                    node.lesson.measured = Some(measured);
+                }
+                self.status = words::measured(&measured);
             }
             Event::Paired { pair } => {
                 self.status = "Two texts are written. Which is better?".into();
@@ -266,6 +314,8 @@ impl ViewState {
             kept: self.kept.take(),
             keeping: self.keeping.take(),
             status: "Everything is forgotten.".into(),
+            weights: self.weights,
+            fill_in: self.fill_in,
             ..Self::default()
         };
     }
@@ -327,7 +377,11 @@ impl ViewState {
         let over = match work {
             Work::Open | Work::Choose => true,
             Work::Write => self.phase == Phase::Writing,
-            Work::Teach => self.phase == Phase::Teaching,
+            Work::Teach | Work::TeachItself => self.phase == Phase::Teaching,
+            Work::Measure => {
+                self.measuring = None;
+                fatal
+            }
             Work::Stop
             | Work::Discard
             | Work::Rate
@@ -354,6 +408,8 @@ impl ViewState {
             Phase::Error
         };
         self.draft = None;
+        self.round = None;
+        self.measuring = None;
         self.steps.clear();
         self.practising = None;
     }
@@ -363,6 +419,8 @@ impl ViewState {
         self.keeping = Some(keeping);
         self.posts = memory.posts;
         self.timeline = memory.timeline;
+        self.insight = Insight::default();
+        self.guesses.clear();
         self.chosen = None;
         self.lora = memory.lora;
     }
@@ -386,6 +444,11 @@ impl ViewState {
     }
 }
 
+/// Whether an event ends the rounds of the automatic rater.
+const fn is_last(event: &Event) -> bool {
+    matches!(event, Event::Rounded { .. } | Event::Stopped | Event::Failed { .. })
+}
+
 /// Whether an event is the last answer to its request (what nobody waits for may follow a lesson).
 const fn ends(event: &Event) -> bool {
     match event {
@@ -397,6 +460,8 @@ const fn ends(event: &Event) -> bool {
         | Event::Learned { .. }
         | Event::Compared { .. }
         | Event::Watched { .. }
+        | Event::Rounded { .. }
+        | Event::Measured { .. }
         | Event::Paired { .. }
         | Event::Judged { .. }
         | Event::Went { .. }
@@ -412,6 +477,9 @@ const fn ends(event: &Event) -> bool {
         | Event::Begun { .. }
         | Event::Text { .. }
         | Event::Stepped { .. }
+        | Event::Known { .. }
+        | Event::Round { .. }
+        | Event::Measuring { .. }
         | Event::Practising { .. } => false,
     }
 }

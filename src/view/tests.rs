@@ -1,10 +1,12 @@
 //! A conversation between page and worker, without either.
 
+mod automatic;
+
 use crate::content::ContentType;
 use crate::feedback::{Metric, PartialRatings, Ratings, Stars, Weights};
 use crate::protocol::{
-    Command, Ending, Event, Keeping, KeptModel, Material, Memory, ModelInfo, ModelSource, Pair, Post, PostId, Reply,
-    Request, Step, Tally, Taught, test_lesson,
+    Command, Ending, Event, Judgement, Keeping, KeptModel, Material, Memory, ModelInfo, ModelSource, Pair, Post,
+    PostId, Reply, Request, Step, Tally, Taught, test_lesson,
 };
 use crate::rails::Breach;
 use crate::settings::{Precision, Sampling, Teaching};
@@ -187,6 +189,7 @@ fn post(id: PostId) -> Post {
         millis: 10.0,
         strength: 1.0,
         ratings: PartialRatings::default(),
+        filled_in: PartialRatings::default(),
     }
 }
 
@@ -295,7 +298,11 @@ fn candidates_are_rated_one_by_one_or_the_best_is_chosen() {
     talk.state.chosen = Some(4);
     talk.rate(Metric::Relevance, 1);
     assert_eq!(words::lesson_hint(&talk.state), "1 of 3 are rated. Ready to teach.");
-    let expected = Material::Rated(vec![(2, Ratings::all(star(4)))]);
+    let expected = Material::Rated(vec![Judgement {
+        post: 2,
+        ratings: Ratings::all(star(4)).into(),
+        filled_in: PartialRatings::default(),
+    }]);
     assert_eq!(
         talk.state.teachable(),
         Some(expected),

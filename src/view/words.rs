@@ -3,7 +3,8 @@
 use crate::catalogue::Known;
 use crate::content::ContentType;
 use crate::feedback::Metric;
-use crate::protocol::{Ending, Lesson, LessonKind, Memory, ModelInfo, Post, Tally, Taught};
+use crate::insight::{LEAST_CORRELATION, LEAST_RATINGS};
+use crate::protocol::{Ending, Lesson, LessonKind, Measured, Memory, ModelInfo, Post, Tally, Taught};
 use crate::rails::Breach;
 use crate::settings::{MOST_MEMORY, Objective, Precision};
 use crate::statistics::{SIGNIFICANT, sign_test, verdicts_to_go};
@@ -176,6 +177,7 @@ pub fn taught_before(post: &Post) -> String {
 pub fn lesson_hint(state: &ViewState) -> String {
     let noun = state.content.noun();
     match (state.phase, state.current()) {
+        (Phase::Teaching, _) if state.round.is_some() => "The automatic rater teaches.".into(),
         (Phase::Teaching, _) => match (state.practising, state.steps.last()) {
             (Some(texts), _) => format!("Writing {texts} texts to practise on …"),
             (None, Some(step)) => format!("Step {} of {}", step.number, step.of),
@@ -184,12 +186,13 @@ pub fn lesson_hint(state: &ViewState) -> String {
         (_, None) => "Your ratings become the lesson.".into(),
         (Phase::Writing, Some(_)) => format!("You can rate when the {noun} is whole."),
         (_, Some(_)) if state.is_taught() => format!("Taught. Write the next {noun}."),
-        (_, Some(post)) => match (missing(post), state.candidates().count()) {
+        (_, Some(post)) => match (missing(state, post), state.candidates().count()) {
             (Some(metrics), 1) => format!("Rate {metrics}."),
+            (None, 1) if post.ratings.is_empty() => "Filled in as you would rate it. Correct it, or teach.".into(),
             (None, 1) => "Ready to teach.".into(),
             (_, count) => match state
                 .candidates()
-                .filter(|post| post.ratings.complete().is_some())
+                .filter(|post| state.shown(post).complete().is_some())
                 .count()
             {
                 0 => "Rate one of them, or more, or choose the best.".into(),
@@ -201,10 +204,11 @@ pub fn lesson_hint(state: &ViewState) -> String {
 
 /// "Clarity and Engagement"; `None` if nothing is missing.
 #[must_use]
-pub fn missing(post: &Post) -> Option<String> {
+pub fn missing(state: &ViewState, post: &Post) -> Option<String> {
+    let shown = state.shown(post);
     let missing: Vec<&str> = Metric::ALL
         .into_iter()
-        .filter(|metric| post.ratings.get(*metric).is_none())
+        .filter(|metric| shown.get(*metric).is_none())
         .map(Metric::name)
         .collect();
     let (last, others) = missing.split_last()?;
@@ -231,7 +235,7 @@ pub fn why_not_teach(state: &ViewState) -> Option<String> {
         (Phase::Ready, Some(_)) if state.is_taught() => {
             format!("This {noun} is taught already. Write the next one, or undo the lesson to rate it anew.")
         }
-        (Phase::Ready, Some(post)) => match missing(post) {
+        (Phase::Ready, Some(post)) => match missing(state, post) {
             Some(metrics) => format!("Rate {metrics} first."),
             None => "The last lesson is being taken back.".into(),
         },
@@ -284,6 +288,13 @@ pub fn learned(content: ContentType, node: &Node) -> String {
             };
             format!("Lesson {number} is learned. The model now finds {which} {change}, word for word.")
         }
+        (LessonKind::Automatic, posts) => {
+            format!("Lesson {number} is learned from {} of its own {noun}s.", posts.len())
+        }
+        (LessonKind::Reweighted, posts) => {
+            let posts = counted(posts.len() as u64, noun);
+            format!("Lesson {number} is learned: {posts} once more, under your new weights.")
+        }
         (LessonKind::Preferred | LessonKind::Edited, []) => format!("Lesson {number} is learned."),
     }
 }
@@ -294,6 +305,10 @@ pub fn verdict(lesson: &Lesson) -> String {
     match (lesson.kind, lesson.posts.as_slice()) {
         (LessonKind::Preferred, _) => "More like the one that you chose, less like the others.".into(),
         (LessonKind::Edited, _) => "More like your version, less like the one that it replaces.".into(),
+        (LessonKind::Automatic, _) => {
+            "More of what the automatic rater would rate higher. You said nothing of it.".into()
+        }
+        (LessonKind::Reweighted, _) => "More of what is better under your new weights, less of the others.".into(),
         (LessonKind::Rated, [taught]) => {
             let (reward, usual) = (taught.reward.unwrap_or_default(), taught.baseline);
             match lesson.teaching.objective {
@@ -315,6 +330,95 @@ pub fn verdict(lesson: &Lesson) -> String {
                 list.join(", ")
             )
         }
+    }
+}
+
+/// "The automatic rater teaches: round 2 of 5 …"
+#[must_use]
+pub fn round(number: usize, of: usize) -> String {
+    format!("The automatic rater teaches: round {number} of {of} …")
+}
+
+/// What came of the rounds.
+#[must_use]
+pub fn rounded(rounds: usize, taken_back: bool) -> String {
+    let learned = match rounds {
+        0 => "Nothing was learned".into(),
+        rounds => format!("{} learned", counted(rounds as u64, "round")),
+    };
+    if taken_back {
+        format!("{learned}; the last one was taken back, and it stopped there.")
+    } else {
+        format!("{learned}. Every one is a lesson that you can undo.")
+    }
+}
+
+/// What measuring says, with its doubts.
+#[must_use]
+pub fn measured(measured: &Measured) -> String {
+    let Measured {
+        untaught,
+        taught,
+        low,
+        high,
+        texts,
+        correlation,
+    } = measured;
+    let percent = |share: f64| format!("{:+.0} %", 100.0 * share);
+    let change = if *low > 0.0 {
+        "better"
+    } else if *high < 0.0 {
+        "worse"
+    } else {
+        "not proven to be either better or worse"
+    };
+    format!(
+        "On {texts} texts about prompts that were never taught, the automatic rater gives {taught:.2} instead of {untaught:.2}: \
+         {} (95 %: {} to {}), {change}. That is its judgement (rank correlation with yours {correlation:.2}), not yours.",
+        percent(taught / untaught.max(1e-9) - 1.0),
+        percent(*low),
+        percent(*high),
+    )
+}
+
+/// What the automatic rater knows, and what it does with that.
+#[must_use]
+pub fn insight(state: &ViewState) -> String {
+    let insight = &state.insight;
+    let ratings = insight.ratings();
+    let correlation = insight.reward_correlation(&state.weights);
+    if ratings < LEAST_RATINGS {
+        return format!(
+            "It learns from your ratings how you rate. It has seen {ratings} of the {LEAST_RATINGS} that it needs before it says anything."
+        );
+    }
+    let found = format!(
+        "It has seen {ratings} of your ratings. Its guesses follow your rewards with a rank correlation of {correlation:.2}"
+    );
+    if insight.is_honest(&state.weights) {
+        let does = match (state.fill_in, state.unsure_of()) {
+            (false, _) => "it orders candidates and judges what the model practises on.".to_owned(),
+            (true, Some(post)) => {
+                format!(
+                    "it fills in your stars. It is not sure of {} {post}: rate that one yourself.",
+                    state.content.noun()
+                )
+            }
+            (true, None) => "it fills in your stars; correct what is wrong.".to_owned(),
+        };
+        format!("{found}: {does}")
+    } else {
+        format!("{found}. It stays silent below {LEAST_CORRELATION}.")
+    }
+}
+
+/// "3 rated posts would be worth something else under these weights."
+#[must_use]
+pub fn reweighted(content: ContentType, count: usize) -> String {
+    let noun = content.noun();
+    match count {
+        1 => format!("1 {noun} was taught with another reward than it has under these weights."),
+        count => format!("{count} {noun}s were taught with other rewards than they have under these weights."),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Completion;
-use crate::protocol::{Memory, Post, PostId};
+use crate::protocol::{LessonKind, Memory, Post, PostId};
 use crate::settings::Lora;
 use crate::timeline::{NodeId, Timeline};
 
@@ -100,7 +100,13 @@ impl History {
     pub fn taught(&self) -> impl Iterator<Item = (&Record, u32)> {
         let depth = self.timeline.depth();
         self.timeline.in_force().zip(0..).flat_map(move |(node, at)| {
-            let rated = node.lesson.posts.iter().filter(|taught| taught.reward.is_some());
+            // What is taught again is there already, and what the automatic rater said is not replayed as if it were the person's.
+            let is_told = matches!(node.lesson.kind, LessonKind::Rated);
+            let rated = node
+                .lesson
+                .posts
+                .iter()
+                .filter(move |taught| is_told && taught.reward.is_some());
             rated.filter_map(move |taught| Some((self.record(taught.post)?, depth - at)))
         })
     }
@@ -140,6 +146,7 @@ mod tests {
             millis: 0.0,
             strength: 1.0,
             ratings: PartialRatings::default(),
+            filled_in: PartialRatings::default(),
         };
         let completion = Completion {
             prompt_ids: vec![1],

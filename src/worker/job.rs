@@ -6,8 +6,11 @@
 
 use super::dispatch::Page;
 use super::lecture::Lecture;
+use super::looking::Looking;
+use super::measuring::Measuring;
 use super::pairing::Pairing;
 use super::problem::Problem;
+use super::rounds::Rounds;
 use super::studio::Studio;
 use super::watching::Watching;
 use super::writing::{Comparison, WarmUp, Writing};
@@ -19,12 +22,18 @@ pub enum Job {
     Write(Box<Writing>),
     /// A lesson.
     Teach(Box<Lecture>),
+    /// The automatic rater teaches.
+    Rounds(Box<Rounds>),
     /// Two texts for a blind test.
     Pair(Box<Pairing>),
+    /// The taught model is held against the untaught one.
+    Measure(Box<Measuring>),
     /// The taught model writes the post of its last lesson once more. Nobody waits for it.
     Compare(Box<Comparison>),
     /// The guard rails are watched. Nobody waits for that either.
     Watch(Box<Watching>),
+    /// The automatic rater looks at what is new. Nobody waits for that.
+    Look(Box<Looking>),
     /// A few words before the first post. Nobody waits for them.
     WarmUp(Box<WarmUp>),
 }
@@ -35,7 +44,10 @@ impl Job {
         match self {
             Self::Write(writing) => writing.request,
             Self::Teach(lecture) => lecture.request,
+            Self::Rounds(rounds) => rounds.request,
             Self::Pair(pairing) => pairing.request,
+            Self::Measure(measuring) => measuring.request,
+            Self::Look(looking) => looking.request,
             Self::Compare(comparison) => comparison.request,
             Self::Watch(watching) => watching.request,
             Self::WarmUp(warm_up) => warm_up.request,
@@ -47,7 +59,10 @@ impl Job {
         match self {
             Self::Write(writing) => writing.step(studio, page).await,
             Self::Teach(lecture) => lecture.step(studio, page).await,
+            Self::Rounds(rounds) => rounds.step(studio, page).await,
             Self::Pair(pairing) => pairing.step(studio, page),
+            Self::Measure(measuring) => measuring.step(studio, page).await,
+            Self::Look(looking) => looking.step(studio, page),
             Self::Compare(comparison) => comparison.step(studio, page).await,
             Self::Watch(watching) => watching.step(studio, page).await,
             Self::WarmUp(warm_up) => Ok(warm_up.step(studio)),
@@ -58,15 +73,16 @@ impl Job {
     pub async fn stop(self, studio: &mut Studio, page: &Page) -> Result<(), Problem> {
         match self {
             Self::Write(writing) => writing.finish(studio, page).await,
-            Self::Teach(lecture) => {
-                page.tell(lecture.request, Event::Stopped);
+            // What was learned in whole rounds stays.
+            Self::Rounds(rounds) => {
+                rounds.end(page);
                 Ok(())
             }
-            Self::Pair(pairing) => {
-                page.tell(pairing.request, Event::Stopped);
+            Self::Teach(_) | Self::Pair(_) | Self::Measure(_) => {
+                page.tell(self.request(), Event::Stopped);
                 Ok(())
             }
-            Self::Compare(_) | Self::Watch(_) | Self::WarmUp(_) => Ok(()),
+            Self::Compare(_) | Self::Watch(_) | Self::Look(_) | Self::WarmUp(_) => Ok(()),
         }
     }
 }

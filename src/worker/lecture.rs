@@ -6,15 +6,20 @@ use super::host;
 use super::job::Job;
 use super::problem::Problem;
 use super::studio::Studio;
+use super::watching::Watching;
 use super::writing::Comparison;
 use crate::engine::Completion;
 use crate::feedback::{PartialRatings, Reward, Weights};
+use crate::insight::Guess;
 use crate::learning::{self, Course, Learner, Practice, Progress, replay};
 use crate::protocol::{Ending, Event, Lesson, LessonKind, Material, Post, PostId, RequestId, Step, Tally, Taught};
 use crate::settings::Teaching;
 
 /// Seeds of texts to practise on begin here, far from those that a person would type.
 const PRACTICE_SEED: u64 = 1 << 40;
+
+/// Old ratings that a lesson under new weights is taught from at most.
+const MOST_REWEIGHTED: usize = 12;
 
 /// A lesson in progress, with the copy of the learner that it changes.
 pub struct Lecture {
@@ -50,11 +55,49 @@ impl Lecture {
         teaching: Teaching,
         studio: &Studio,
     ) -> Result<Job, Problem> {
-        let (kind, records) = gather(material, studio)?;
+        let (kind, records) = gather(material, &weights, studio)?;
         let rewards = records.iter().map(|record| match kind {
-            LessonKind::Rated => record.post.ratings.complete().map(|ratings| weights.reward(&ratings)),
-            LessonKind::Preferred | LessonKind::Edited => None,
+            LessonKind::Rated | LessonKind::Reweighted => record.post.judged().map(|ratings| weights.reward(&ratings)),
+            LessonKind::Preferred | LessonKind::Edited | LessonKind::Automatic => None,
         });
+        let rewards = rewards.collect();
+        Self::of(request, kind, records, rewards, weights, teaching, studio)
+    }
+
+    /// Begins a lesson from what the automatic rater says of posts that were just written. The person said nothing of them.
+    pub fn automatic(
+        request: RequestId,
+        judged: Vec<(Record, Guess)>,
+        weights: Weights,
+        teaching: Teaching,
+        studio: &Studio,
+    ) -> Result<Job, Problem> {
+        let rewards = judged.iter().map(|(_, guess)| Some(guess.reward(&weights))).collect();
+        let records = judged.into_iter().map(|(mut record, guess)| {
+            record.post.filled_in = guess.ratings().into();
+            record
+        });
+        let records = records.collect();
+        Self::of(
+            request,
+            LessonKind::Automatic,
+            records,
+            rewards,
+            weights,
+            teaching,
+            studio,
+        )
+    }
+
+    fn of(
+        request: RequestId,
+        kind: LessonKind,
+        records: Vec<Record>,
+        rewards: Vec<Option<Reward>>,
+        weights: Weights,
+        teaching: Teaching,
+        studio: &Studio,
+    ) -> Result<Job, Problem> {
         let mut teaching = teaching.clamped();
         let pupil = studio.pupil(teaching.lora)?;
         teaching.lora = *pupil.lora();
@@ -62,13 +105,13 @@ impl Lecture {
         for record in &records {
             let is_known =
                 studio.has_seen(record.post.id) || unseen.iter().any(|other| other.post.id == record.post.id);
-            if record.post.ratings.complete().is_some() && !is_known {
+            if record.post.rated().is_some() && !is_known {
                 unseen.push(record.clone());
             }
         }
         Ok(Job::Teach(Box::new(Self {
             request,
-            rewards: rewards.collect(),
+            rewards,
             kind,
             weights,
             steps: Vec::new(),
@@ -123,16 +166,19 @@ impl Lecture {
     fn course(&mut self, studio: &Studio) -> Result<Course, Problem> {
         let past = studio.past(&self.weights);
         let number = u64::from(studio.timeline().next());
-        let count = self.teaching.replay * self.records.len();
+        let count = match self.kind {
+            LessonKind::Rated | LessonKind::Preferred | LessonKind::Edited => self.teaching.replay * self.records.len(),
+            LessonKind::Automatic | LessonKind::Reweighted => 0,
+        };
         let replayed = replay::draw(&past, studio.usual(), count, number);
         let texts: Vec<&Completion> = self.records.iter().map(|record| &record.completion).collect();
         let nothing = || Problem::NoMaterial("a lesson needs a text");
         let (first, others) = texts.split_first().ok_or_else(nothing)?;
+        let rated = texts.iter().zip(&self.rewards);
+        let rated = rated.filter_map(|(text, reward)| Some((*text, (*reward)?))).collect();
         let material = match self.kind {
-            LessonKind::Rated => {
-                let rated = texts.iter().zip(&self.rewards);
-                learning::Material::Rated(rated.filter_map(|(text, reward)| Some((*text, (*reward)?))).collect())
-            }
+            LessonKind::Rated => learning::Material::Rated(rated),
+            LessonKind::Automatic | LessonKind::Reweighted => learning::Material::Judged(rated),
             LessonKind::Preferred => learning::Material::Preferred {
                 chosen: first,
                 rejected: others.to_vec(),
@@ -142,10 +188,15 @@ impl Lecture {
                 replaced: others.first().ok_or_else(nothing)?,
             },
         };
-        let practice = studio.rater(&self.records).map(|rater| {
-            self.rater = rater
+        // The rounds of the automatic rater are practice themselves.
+        let practice = studio
+            .rater(&self.records)
+            .filter(|_| self.kind != LessonKind::Automatic);
+        let practice = practice.map(|rater| {
+            let insight = rater.insight();
+            self.rater = insight
                 .is_honest(&self.weights)
-                .then(|| rater.reward_correlation(&self.weights));
+                .then(|| insight.reward_correlation(&self.weights));
             Practice {
                 rater,
                 weights: self.weights,
@@ -209,17 +260,22 @@ impl Lecture {
             after: None,
             breach: None,
             tally: Tally::default(),
+            measured: None,
         };
         let (posts, node) = studio.learn(pupil, records, lesson).await?;
         let id = node.id;
-        let compared = posts.first().map(|post| Comparison::begin(request, post, id, studio));
+        let next = match posts.first() {
+            _ if kind == LessonKind::Automatic => Ok(Some(Watching::begin(request, id, studio))),
+            Some(post) => Comparison::begin(request, post, id, studio).map(Some),
+            None => Ok(None),
+        };
         page.tell(request, Event::Learned { posts, node });
-        compared.transpose()
+        next
     }
 }
 
 /// The posts of a lesson, with what the person said of them, and the kind of lesson that makes.
-fn gather(material: &Material, studio: &Studio) -> Result<(LessonKind, Vec<Record>), Problem> {
+fn gather(material: &Material, weights: &Weights, studio: &Studio) -> Result<(LessonKind, Vec<Record>), Problem> {
     let untaught = |id: PostId| -> Result<Record, Problem> {
         match studio.timeline().lesson_of(id) {
             Some(_) => Err(Problem::TaughtAlready(id)),
@@ -228,12 +284,25 @@ fn gather(material: &Material, studio: &Studio) -> Result<(LessonKind, Vec<Recor
     };
     match material {
         Material::Rated(rated) => {
-            let records = rated.iter().map(|(id, ratings)| {
-                let mut record = untaught(*id)?;
-                record.post.ratings = (*ratings).into();
-                Ok(record)
+            let records = rated.iter().map(|judgement| {
+                let mut record = untaught(judgement.post)?;
+                record.post.ratings = judgement.ratings;
+                record.post.filled_in = judgement.filled_in.without(&judgement.ratings);
+                let is_judged = record.post.judged().is_some();
+                is_judged
+                    .then_some(record)
+                    .ok_or(Problem::NoMaterial("a rating is missing"))
             });
             Ok((LessonKind::Rated, records.collect::<Result<_, Problem>>()?))
+        }
+        Material::Reweighted => {
+            let records = studio.most_changed(weights, MOST_REWEIGHTED);
+            if records.is_empty() {
+                return Err(Problem::NoMaterial(
+                    "no rating is worth anything else under these weights",
+                ));
+            }
+            Ok((LessonKind::Reweighted, records))
         }
         Material::Preferred { chosen, rejected } => {
             if rejected.is_empty() || rejected.contains(chosen) {
@@ -284,6 +353,7 @@ fn edited(replaced: &Record, text: &str, studio: &Studio) -> Result<Record, Prob
         written_at: js_sys::Date::now(),
         millis: 0.0,
         ratings: PartialRatings::default(),
+        filled_in: PartialRatings::default(),
         ..replaced.post.clone()
     };
     Ok(Record { post, completion })

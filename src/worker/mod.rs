@@ -22,6 +22,10 @@ mod lecture;
 #[cfg(feature = "web")]
 mod library;
 #[cfg(feature = "web")]
+mod looking;
+#[cfg(feature = "web")]
+mod measuring;
+#[cfg(feature = "web")]
 mod old;
 #[cfg(feature = "web")]
 mod opening;
@@ -30,6 +34,8 @@ mod pairing;
 #[cfg(feature = "web")]
 mod problem;
 pub mod repository;
+#[cfg(feature = "web")]
+mod rounds;
 pub mod selection;
 #[cfg(feature = "web")]
 mod session;

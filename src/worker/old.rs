@@ -58,6 +58,7 @@ impl OldLesson {
                 after: self.after,
                 breach: None,
                 tally: Tally::default(),
+                measured: None,
             },
             bytes,
         }

@@ -9,9 +9,12 @@ use super::host::{self, Lock};
 use super::job::Job;
 use super::lecture::Lecture;
 use super::library::Shelf;
+use super::looking::Looking;
+use super::measuring::Measuring;
 use super::opening::{Arrival, Opening, Order};
 use super::pairing::Pairing;
 use super::problem::Problem;
+use super::rounds::Rounds;
 use super::studio::Studio;
 use super::writing::{self, WarmUp, Writing};
 use crate::content::ContentType;
@@ -40,6 +43,8 @@ pub struct Session {
     opening: Option<Opening>,
     /// What gave way to a post: a comparison, or the guard rails. It goes on when that is written.
     postponed: Option<Job>,
+    /// The request since which the automatic rater has something to look at.
+    unseen: Option<RequestId>,
     /// This worker may write the database.
     writer: bool,
 }
@@ -54,6 +59,7 @@ impl Session {
             job: None,
             opening: None,
             postponed: None,
+            unseen: None,
             writer: false,
         }
     }
@@ -113,6 +119,18 @@ impl Session {
             } => {
                 self.postponed = None;
                 self.begin(|studio, _| Lecture::begin(id, &material, weights, teaching, studio))
+            }
+            Command::TeachItself {
+                rounds,
+                weights,
+                teaching,
+            } => {
+                self.postponed = None;
+                self.begin(|studio, page| Rounds::begin(id, rounds, weights, teaching, studio, page))
+            }
+            Command::Measure { weights } => {
+                self.postpone();
+                self.begin(|studio, _| Measuring::begin(id, weights, studio))
             }
             Command::Stop => self.stop().await,
             Command::Rate { post, ratings } => self.rate(id, post, ratings).await,
@@ -179,6 +197,7 @@ impl Session {
                 let is_cold = self.studio.is_none();
                 self.job = is_cold.then(|| WarmUp::begin(request, &studio)).flatten();
                 self.postponed = None;
+                self.unseen = Some(request);
                 self.studio = Some(studio);
                 self.others.clear();
                 kept.and(lost.map_or(Ok(()), Err))
@@ -233,6 +252,8 @@ impl Session {
                 },
             );
         }
+        self.unseen = Some(request);
+        self.go_on();
         lost.map_or(Ok(()), Err)
     }
 
@@ -278,10 +299,16 @@ impl Session {
 
     /// What nobody waits for gives way; what somebody waits for does not.
     fn make_room(&mut self) -> Result<(), Problem> {
-        if self.opening.is_some() || matches!(self.job, Some(Job::Write(_) | Job::Teach(_) | Job::Pair(_))) {
+        let is_awaited = |job: &Job| match job {
+            Job::Write(_) | Job::Teach(_) | Job::Rounds(_) | Job::Pair(_) | Job::Measure(_) => true,
+            Job::Compare(_) | Job::Watch(_) | Job::Look(_) | Job::WarmUp(_) => false,
+        };
+        if self.opening.is_some() || self.job.as_ref().is_some_and(is_awaited) {
             return Err(Problem::Busy);
         }
-        self.job = None;
+        if let Some(Job::Look(looking)) = self.job.take() {
+            self.unseen = Some(looking.request);
+        }
         Ok(())
     }
 
@@ -296,6 +323,9 @@ impl Session {
     fn go_on(&mut self) {
         if self.job.is_none() {
             self.job = self.postponed.take();
+        }
+        if let (None, Some(studio)) = (&self.job, &self.studio) {
+            self.job = self.unseen.take().map(|request| Looking::begin(request, studio));
         }
     }
 
@@ -319,6 +349,8 @@ impl Session {
             .rate(post, ratings)
             .await?;
         self.page.tell(request, Event::Rated { post, ratings });
+        self.unseen = ratings.complete().map(|_| request).or(self.unseen);
+        self.go_on();
         Ok(())
     }
 

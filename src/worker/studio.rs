@@ -12,6 +12,7 @@ use super::store::{self, Change, Store};
 use crate::content::ContentType;
 use crate::engine::{Adapter, Model, kernels};
 use crate::feedback::{PartialRatings, Weights};
+use crate::insight::{Guess, LEAST_RATINGS};
 use crate::learning::objective::Baseline;
 use crate::learning::rater::{Rated, Rater};
 use crate::learning::replay::Past;
@@ -183,11 +184,42 @@ impl Studio {
         let past = taught.filter_map(|(record, age)| {
             Some(Past {
                 completion: &record.completion,
-                reward: weights.reward(&record.post.ratings.complete()?),
+                reward: weights.reward(&record.post.rated()?),
                 age,
             })
         });
         past.collect()
+    }
+
+    /// The rated posts in force whose rewards would be others under these weights than they were when they were taught, those
+    /// first that changed most.
+    pub fn most_changed(&self, weights: &Weights, most: usize) -> Vec<Record> {
+        let timeline = &self.history.timeline;
+        // What was taught again counts as it was taught last.
+        let mut taught: HashMap<PostId, f64> = HashMap::new();
+        for node in timeline.in_force() {
+            taught.extend(
+                node.lesson
+                    .posts
+                    .iter()
+                    .filter_map(|post| Some((post.post, post.reward?))),
+            );
+        }
+        let mut changed: Vec<(f64, &Record)> = taught
+            .into_iter()
+            .filter_map(|(id, before)| {
+                let record = self.history.record(id)?;
+                let now = weights.reward(&record.post.rated()?).get();
+                Some(((now - before).abs(), record))
+            })
+            .filter(|(change, _)| *change > 1e-6)
+            .collect();
+        changed.sort_by(|(a, one), (b, other)| b.total_cmp(a).then(one.post.id.cmp(&other.post.id)));
+        changed
+            .into_iter()
+            .take(most)
+            .map(|(_, record)| record.clone())
+            .collect()
     }
 
     /// Rated posts that the automatic rater has not looked at.
@@ -196,8 +228,40 @@ impl Studio {
             .history
             .records
             .iter()
-            .filter(|record| record.post.ratings.complete().is_some());
+            .filter(|record| record.post.rated().is_some());
         rated.filter(|record| !self.has_seen(record.post.id)).cloned().collect()
+    }
+
+    /// The candidates that were written last, if nothing is taught from them yet.
+    pub fn newest(&self) -> Vec<Record> {
+        let written = |record: &&Record| record.post.edit_of.is_none();
+        let records = || self.history.records.iter().filter(written);
+        let Some(group) = records().next_back().map(|record| record.post.first()) else {
+            return Vec::new();
+        };
+        let newest: Vec<Record> = records()
+            .filter(|record| record.post.first() == group)
+            .cloned()
+            .collect();
+        let is_taught = newest
+            .iter()
+            .any(|record| self.timeline().lesson_of(record.post.id).is_some());
+        if is_taught { Vec::new() } else { newest }
+    }
+
+    /// Whether there are enough ratings for the automatic rater to have something to say.
+    pub fn is_worth_looking(&self) -> bool {
+        let rated = self
+            .history
+            .records
+            .iter()
+            .filter(|record| record.post.rated().is_some());
+        rated.count() >= LEAST_RATINGS
+    }
+
+    /// What the automatic rater would give a post that it has looked at.
+    pub fn guess(&self, rater: &Rater, id: PostId) -> Option<Guess> {
+        Some(rater.guess(self.seen.get(&id)?))
     }
 
     /// Whether the automatic rater has looked at a post.
@@ -223,7 +287,7 @@ impl Studio {
             .filter_map(|record| {
                 Some(Rated {
                     features: self.seen.get(&record.post.id)?.clone(),
-                    ratings: record.post.ratings.complete()?,
+                    ratings: record.post.rated()?,
                 })
             })
             .collect();

@@ -4,6 +4,7 @@ use super::dispatch::Page;
 use super::history::Record;
 use super::host;
 use super::job::Job;
+use super::looking::Looking;
 use super::problem::Problem;
 use super::studio::Studio;
 use super::watching::Watching;
@@ -83,8 +84,9 @@ impl Writing {
             .next(&studio.model, self.adapter.as_ref())
             .map_err(Problem::writing)?;
         if !more {
+            let request = self.request;
             self.finish(studio, page).await?;
-            return Ok(None);
+            return Ok(studio.is_worth_looking().then(|| Looking::begin(request, studio)));
         }
         let now = host::now();
         if now - self.told_at >= DRAFT_INTERVAL {
@@ -139,6 +141,7 @@ impl Writing {
                     millis,
                     strength,
                     ratings: PartialRatings::default(),
+                    filled_in: PartialRatings::default(),
                 },
                 completion,
             })

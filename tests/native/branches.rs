@@ -29,6 +29,7 @@ fn lesson() -> Lesson {
         after: None,
         breach: None,
         tally: Tally::default(),
+        measured: None,
     }
 }
 

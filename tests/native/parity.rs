@@ -21,7 +21,7 @@ pub fn continuation(gpt2: &Gpt2, ids: &[u32], count: usize, cached: bool) -> Vec
     let mut all = ids.to_vec();
     for _ in 0..count {
         let next = if cached {
-            let logits = gpt2.read(&all[cache.len()..], &mut cache, None).expect("logits");
+            let logits = gpt2.read(&all[cache.lens()[0]..], &mut cache, None).expect("logits");
             argmax(logits)
         } else {
             let last = logits(gpt2, &all).get(all.len() - 1).expect("the last position");

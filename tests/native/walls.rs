@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms of this crate that it may use.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("catalogue", &[]),
     ("feedback", &[]),
     ("length", &[]),
@@ -13,11 +13,23 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("engine", &["settings", "content", "length"]),
     ("rails", &[]),
     ("statistics", &[]),
+    ("insight", &["feedback", "statistics"]),
     (
         "learning",
-        &["engine", "feedback", "settings", "content", "rails", "statistics"],
+        &[
+            "engine",
+            "feedback",
+            "settings",
+            "content",
+            "rails",
+            "insight",
+            "statistics",
+        ],
     ),
-    ("protocol", &["feedback", "settings", "content", "rails", "timeline"]),
+    (
+        "protocol",
+        &["feedback", "settings", "content", "rails", "insight", "timeline"],
+    ),
     // What a lesson was is a part of the contract, and a timeline is made of lessons: the two are one room in two files.
     ("timeline", &["protocol"]),
     (
@@ -26,6 +38,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "protocol",
             "timeline",
             "rails",
+            "insight",
             "statistics",
             "feedback",
             "settings",
@@ -40,6 +53,8 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "protocol",
             "timeline",
             "rails",
+            "insight",
+            "statistics",
             "learning",
             "engine",
             "feedback",
@@ -54,6 +69,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "protocol",
             "timeline",
             "view",
+            "insight",
             "feedback",
             "settings",
             "content",
@@ -65,7 +81,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
 ];
 
 /// Rooms that build and run without a browser.
-const PLAIN: [&str; 12] = [
+const PLAIN: [&str; 13] = [
     "catalogue",
     "settings",
     "feedback",
@@ -75,6 +91,7 @@ const PLAIN: [&str; 12] = [
     "learning",
     "protocol",
     "rails",
+    "insight",
     "statistics",
     "timeline",
     "view",
