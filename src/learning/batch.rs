@@ -63,11 +63,10 @@ impl Batch {
         self.texts.iter().enumerate().map(of_text).collect()
     }
 
-    /// The untaught model at the texts' positions, and what it says of each text.
-    pub fn references(&self, model: &Model) -> Result<(Vec<Reference>, Vec<Reading>), Error> {
+    /// The untaught model at the texts' positions.
+    pub fn references(&self, model: &Model) -> Result<Vec<Reference>, Error> {
         let hidden = self.hidden(model, None)?;
-        let references = hidden.iter().map(Reference::new).collect::<Result<_, _>>()?;
-        Ok((references, self.readings(model, &hidden, &[])?))
+        Ok(hidden.iter().map(Reference::new).collect::<Result<_, _>>()?)
     }
 
     /// What hidden states say of each text, with gradients.

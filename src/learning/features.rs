@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::Error;
 use super::batch::Batch;
+use super::loss::Reference;
 use crate::engine::{Completion, Model};
 
 /// The properties that have names, in their order.
@@ -76,23 +77,20 @@ pub const fn parts(model: &Model) -> [usize; 2] {
 
 /// All features of texts about a prompt: the model's reading, then their properties.
 pub fn of(model: &Model, prompt: &str, texts: &[Completion]) -> Result<Vec<Vec<f64>>, Error> {
-    let readings = readings(model, texts)?;
-    let all = texts.iter().zip(readings).map(|(text, mut features)| {
+    let references = Batch::new(texts, model.config().n_positions)?.references(model)?;
+    Ok(of_read(model, prompt, texts, &references))
+}
+
+/// The same of texts that the untaught model has read already. Its reading of a text are its hidden states, averaged over the text's
+/// tokens; teaching does not change it, so that what was fitted stays fitted.
+#[must_use]
+pub fn of_read(model: &Model, prompt: &str, texts: &[Completion], references: &[Reference]) -> Vec<Vec<f64>> {
+    let all = texts.iter().zip(references).map(|(text, reference)| {
+        let mut features = reference.mean(model.config().n_embd);
         features.extend(properties(prompt, text));
         features
     });
-    Ok(all.collect())
-}
-
-/// The untaught model's reading of texts: its hidden states, averaged over each text's tokens. Teaching does not change it, so
-/// that what was fitted stays fitted.
-fn readings(model: &Model, texts: &[Completion]) -> Result<Vec<Vec<f64>>, Error> {
-    let batch = Batch::new(texts, model.config().n_positions)?;
-    let mean = |hidden: &candle_core::Tensor| -> Result<Vec<f64>, Error> {
-        let mean: Vec<f32> = hidden.mean(0)?.to_vec1()?; // [m, n] → [n]
-        Ok(mean.into_iter().map(f64::from).collect())
-    };
-    batch.hidden(model, None)?.iter().map(mean).collect()
+    all.collect()
 }
 
 #[cfg(test)]

@@ -147,11 +147,43 @@ impl Lesson {
             };
             (past.completion, role)
         }));
-        let batch = Batch::new(
-            cast.iter().map(|(completion, _)| *completion),
-            model.config().n_positions,
-        )?;
-        let (references, untaught) = batch.references(model)?;
+        let texts = cast.iter().map(|(completion, _)| *completion);
+        let batch = Batch::new(texts, model.config().n_positions)?;
+        let references = batch.references(model)?;
+        Self::of(learner, model, &cast, new, batch, references, teaching)
+    }
+
+    /// Prepares a lesson from judged texts that the untaught model has read already.
+    pub(super) fn practised(
+        learner: &Learner,
+        model: &Model,
+        judged: Vec<(&Completion, Reward)>,
+        (batch, references): (Batch, Vec<Reference>),
+        teaching: &Teaching,
+    ) -> Result<Self, Error> {
+        let cast = roles(&Material::Judged(judged), learner.baseline().mean());
+        Self::of(learner, model, &cast, cast.len(), batch, references, teaching)
+    }
+
+    fn of(
+        learner: &Learner,
+        model: &Model,
+        cast: &[(&Completion, Role)],
+        new: usize,
+        batch: Batch,
+        references: Vec<Reference>,
+        teaching: &Teaching,
+    ) -> Result<Self, Error> {
+        // Only preferences, and what nobody drew, are held against what the untaught model would say.
+        let is_compared = |(completion, role): &(&Completion, Role)| match role {
+            Role::Rated { .. } | Role::Judged { .. } => completion.log_probs.is_empty(),
+            Role::Chosen { .. } | Role::Rejected { .. } | Role::Demonstrated => true,
+        };
+        let untaught = if cast.iter().any(is_compared) {
+            batch.read(model, None, &[])?
+        } else {
+            vec![Reading::default(); cast.len()]
+        };
         let texts = cast.iter().zip(&untaught).map(|((completion, role), untaught)| Text {
             role: *role,
             tokens: completion.ids.len() as f64,

@@ -32,6 +32,19 @@ impl Reference {
     pub fn new(hidden: &Tensor) -> Result<Self> {
         with_f32(hidden, |hidden| Self(hidden.into()))
     }
+
+    /// The mean hidden state of a text whose hidden states are `n` wide: `[m, n]` → `[n]`.
+    #[must_use]
+    pub fn mean(&self, n: usize) -> Vec<f64> {
+        let mut sums = vec![0.0; n];
+        for row in self.0.chunks_exact(n) {
+            sums.iter_mut()
+                .zip(row)
+                .for_each(|(sum, value)| *sum += f64::from(*value));
+        }
+        let count = (self.0.len() / n).max(1) as f64;
+        sums.into_iter().map(|sum| sum / count).collect()
+    }
 }
 
 /// What a policy says of a post.

@@ -120,11 +120,12 @@ impl Trial {
             Stage::Looking => {
                 let texts = &self.written[self.seen];
                 let batch = Batch::new(texts, model.config().n_positions)?;
-                let (references, untaught) = batch.references(model)?;
-                let readings = match adapter {
-                    Some(_) => batch.read(model, adapter, &references)?,
-                    None => untaught,
+                // The untaught model does not diverge from itself.
+                let references = match adapter {
+                    Some(_) => batch.references(model)?,
+                    None => Vec::new(),
                 };
+                let readings = batch.read(model, adapter, &references)?;
                 for reading in readings {
                     self.kl += reading.kl;
                     self.entropy += reading.entropy;

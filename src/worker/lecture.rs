@@ -17,6 +17,8 @@ use crate::settings::Teaching;
 
 /// Seeds of texts to practise on begin here, far from those that a person would type.
 const PRACTICE_SEED: u64 = 1 << 40;
+/// … and each lesson has so many.
+const PRACTICE_SEEDS: u64 = 64;
 
 /// Old ratings that a lesson under new weights is taught from at most.
 const MOST_REWEIGHTED: usize = 12;
@@ -202,7 +204,7 @@ impl Lecture {
                 weights: self.weights,
                 content: studio.content,
                 prompts: studio.prompts_to_practise(number),
-                seed: PRACTICE_SEED + number * (self.teaching.practice * self.teaching.steps) as u64,
+                seed: PRACTICE_SEED + PRACTICE_SEEDS * number,
             }
         });
         let course = Course::begin(
