@@ -22,6 +22,7 @@ mod hub;
 mod page;
 mod safetensors;
 
+mod automatic;
 mod bad_input;
 mod candidates;
 mod damaged_files;
