@@ -8,6 +8,7 @@ at once, before torch is loaded.
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ SUMS = "SHA256SUMS"
 IDENTITY = ("base", "base_id", "repository", "content", "weights")  # what still holds in `fledge.json` after training
 MOST_BYTES = 512_000_000  # unpacked, all files together; the page has the same limit
 MOST_RANK = 1024  # a larger one comes from no training
+NAME = re.compile(r"[\w ./()+-]{1,100}")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: equal contents are equal files
 UNSUPPORTED = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save")
 
@@ -63,8 +65,9 @@ class Taste:
 
     @property
     def base(self) -> str | None:
-        """The model that was taught, by the name that the page has for it."""
-        return self.config and self.config.get("base_model_name_or_path")
+        """The model that was taught, by the name that the page has for it; only a plain one, as it goes into the card."""
+        name = str((self.config or {}).get("base_model_name_or_path"))
+        return name if self.config and NAME.fullmatch(name) else None
 
     @property
     def content(self) -> str:

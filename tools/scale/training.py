@@ -188,7 +188,7 @@ of one person{begun}.
 
 | | |
 |---|---|
-| steps | {trainer.state.global_step}, of {args.batch} x {args.accumulate} in {count_processes(trainer)} |
+| steps | {trainer.state.global_step}, each of {args.accumulate} x {args.batch} in {count_processes(trainer)} |
 | learning rate, beta | {args.learning_rate:g}, {args.beta:g} |
 | mean loss | {loss:.4f} |
 | seed | {args.seed} |

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save, save_file
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tools/scale"))
@@ -32,6 +32,16 @@ def tiny(folder: Path) -> Path:
     GPT2LMHeadModel(config).save_pretrained(folder)
     for name in ("tokenizer.json", "fledge.json"):
         shutil.copy(EMBEDDED / name, folder)
+    return folder
+
+
+def llama(folder: Path) -> Path:
+    """A base of another architecture, with the same tokenizer and no prompt format."""
+    shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 8192}
+    LlamaForCausalLM(LlamaConfig(**shape)).save_pretrained(folder)
+    shutil.copy(EMBEDDED / "tokenizer.json", folder)
+    words = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(words))
     return folder
 
 

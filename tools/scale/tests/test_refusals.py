@@ -11,7 +11,6 @@ import taste
 import train
 from conftest import Made
 from safetensors.torch import load, save
-from transformers import LlamaConfig, LlamaForCausalLM
 
 Files = dict[str, bytes]
 
@@ -152,12 +151,7 @@ def test_bases(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
     assert "can't be opened as a model folder or from the hub" in of(tmp_path / "nothing")
     assert "cargo xtask export-model" in of(make.EMBEDDED)
-    llama = tmp_path / "llama"
-    shape = LlamaConfig(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, vocab_size=8192)
-    LlamaForCausalLM(shape).save_pretrained(llama)
-    (llama / "tokenizer.json").symlink_to(made.tiny / "tokenizer.json")
-    (llama / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>"}')
-    assert "The base is a llama, which has no c_attn or c_proj or c_fc" in of(llama)
+    assert "The base is a llama, which has no c_attn or c_proj or c_fc" in of(make.llama(tmp_path / "llama"))
 
 
 def test_a_taste_that_was_packed_again_is_read(made: Made, tmp_path: Path) -> None:

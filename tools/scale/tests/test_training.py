@@ -19,7 +19,7 @@ from peft import PeftModel
 from safetensors import safe_open
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import GPT2LMHeadModel
+from transformers import GPT2LMHeadModel, LlamaForCausalLM
 
 pytestmark = pytest.mark.slow
 
@@ -53,8 +53,8 @@ def logits(base: Path, adapter: Path | None) -> torch.Tensor:
         return model.eval()(ids).logits
 
 
-def assert_the_page_reads(folder: Path, base: Path, rank: int) -> None:
-    """Names, shapes and types of `adapter_model.safetensors`, and the same adapter in the zip."""
+def assert_names_and_shapes(folder: Path, base: Path, rank: int) -> None:
+    """`adapter_model.safetensors` has what src/engine/lora.rs asks for, and nothing else."""
     shape = json.loads((base / "config.json").read_text())
     expected = {}
     for layer in range(shape["n_layer"]):
@@ -67,6 +67,11 @@ def assert_the_page_reads(folder: Path, base: Path, rank: int) -> None:
         found = {name: file.get_slice(name) for name in file.keys()}
         assert {name: tensor.get_shape() for name, tensor in found.items()} == expected
         assert {tensor.get_dtype() for tensor in found.values()} == {"F32"}
+
+
+def assert_the_page_reads(folder: Path, base: Path, rank: int) -> None:
+    """The two files, and the same ones in the zip."""
+    assert_names_and_shapes(folder, base, rank)
     config = json.loads((folder / taste.CONFIG).read_text())
     assert (config["peft_type"], config["r"], config["fan_in_fan_out"], config["bias"]) == ("LORA", rank, True, "none")
     assert (config["use_rslora"], config["use_dora"], config["rank_pattern"], config["modules_to_save"]) == (False, False, {}, None)
@@ -138,15 +143,25 @@ def test_two_processes_under_torchrun_go_on_together(made: Made) -> None:
     assert_the_page_reads(made.folder / "together", made.tiny, make.RANK)
 
 
-def test_another_shape_and_another_base(made: Made, tmp_path: Path) -> None:
+def test_another_gpt2_in_another_shape_and_half_precision(made: Made, tmp_path: Path) -> None:
     base = make.embedded(tmp_path / "embedded")
-    arguments = made.arguments("large", "--rank", "2", "--targets", "c_attn", "attn.c_proj", "c_fc", "mlp.c_proj", "--epochs", "0.1")
-    train.main([*arguments, "--base", str(base)])
+    shape = ["--rank", "2", "--targets", "c_attn", "attn.c_proj", "c_fc", "mlp.c_proj"]
+    train.main([*made.arguments("large", *shape, "--epochs", "0.1", "--dtype", "bfloat16"), "--base", str(base)])
     out = made.folder / "large"
     with zipfile.ZipFile(out / "taste.zip") as archive:
         # The texts in the taste are another model's.
         assert archive.namelist() == [taste.CARD, taste.SUMS, taste.CONFIG, taste.WEIGHTS]
+    assert_names_and_shapes(out, base, 2)
     config = json.loads((out / taste.CONFIG).read_text())
     assert (config["r"], config["lora_alpha"]) == (2, make.ALPHA * 2 / make.RANK)
     assert config["base_model_name_or_path"] == "embedded"
     assert not torch.equal(logits(base, out), logits(base, None))
+
+
+def test_another_architecture(made: Made, tmp_path: Path) -> None:
+    base = make.llama(tmp_path / "llama")
+    train.main([*made.arguments("llama", "--targets", "all-linear", "--epochs", "0.1"), "--base", str(base)])
+    model = PeftModel.from_pretrained(LlamaForCausalLM.from_pretrained(base), str(made.folder / "llama"))
+    moved = [name for name, tensor in model.named_parameters() if "lora_B" in name and tensor.abs().max() > 0]
+    assert len(moved) == 7  # q, k, v, o, gate, up, down; not the head
+    assert not (made.folder / "llama/taste.zip").exists()
