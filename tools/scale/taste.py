@@ -1,8 +1,8 @@
 """The taste file: what the page exports (adapter, ratings, pairs), and what it imports again.
 
-A zip: PEFT's two files, what a person said of which text, TRL's two forms of that (src/exchange/taste.rs). It may come from a stranger: nothing is unpacked to a path that it
-names, sizes are bounded, and the checksums in `SHA256SUMS` must agree. Needs nothing but Python, so that a wrong file is told
-at once, before torch is loaded.
+A zip: PEFT's two files, what a person said of which text, TRL's two forms of that (src/exchange/taste.rs). It may come from a
+stranger: nothing is unpacked to a path that it names, sizes are bounded, and the checksums in `SHA256SUMS` must agree. Needs
+nothing but Python, so that a wrong file is told at once, before torch is loaded.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -27,7 +28,7 @@ SUMS = "SHA256SUMS"
 IDENTITY = ("base", "base_id", "repository", "content", "weights")  # what still holds in `fledge.json` after training
 MOST_BYTES = 512_000_000  # unpacked, all files together; the page has the same limit
 MOST_RANK = 1024  # a larger one comes from no training
-NAME = re.compile(r"[\w ./()+-]{1,100}")
+NAME = re.compile(r"[\w ./()+-]{1,100}")  # of a base: it goes into the card, where it must mean nothing else
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first day: equal contents are equal files
 UNSUPPORTED = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save")
 
@@ -65,7 +66,7 @@ class Taste:
 
     @property
     def base(self) -> str | None:
-        """The model that was taught, by the name that the page has for it; only a plain one, as it goes into the card."""
+        """The model that was taught, by the name that the page has for it."""
         name = str((self.config or {}).get("base_model_name_or_path"))
         return name if self.config and NAME.fullmatch(name) else None
 
@@ -88,7 +89,7 @@ def read(path: Path) -> Taste:
     try:
         with zipfile.ZipFile(path) as archive:
             files = unpack(archive)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise Refused(f"{path} is no taste file: its zip container can't be read ({error}).") from error
     if KTO not in files or PREFERENCES not in files:
         if CONFIG not in files and ABOUT not in files:

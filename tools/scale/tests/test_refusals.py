@@ -136,6 +136,11 @@ def test_files_that_are_no_tastes(made: Made, tmp_path: Path, capsys: pytest.Cap
                 archive.writestr(name, contents)
         return path
 
+    deflated = zipped(("a.txt", bytes(1000)))
+    contents = bytearray(deflated.read_bytes())
+    contents[36:40] = b"\xff" * 4  # the packed bytes begin after a header of 30 and the name
+    deflated.write_bytes(contents)
+    assert "can't be read" in of(deflated)
     assert "is no taste file" in of(zipped(("a.txt", b"")))
     for name in ("../kto.jsonl", "/kto.jsonl", "a/../../kto.jsonl", "..\\kto.jsonl", "c:kto.jsonl"):
         assert "leads out of its folder" in of(zipped((name, b"")))
