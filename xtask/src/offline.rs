@@ -1,7 +1,6 @@
 //! Writes into `dist/sw.js`, the service worker, which files make this version of the page, and their hashes.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -47,11 +46,9 @@ pub fn complete(dist: &Path) -> Result<()> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text does not fail.
-        drop(write!(text, "{byte:02x}"));
-        text
-    })
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::new(), |text, byte| text + format!("{byte:02x}").as_str())
 }
 
 #[cfg(test)]
