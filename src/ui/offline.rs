@@ -78,15 +78,20 @@ impl Offline {
 
     fn register_when_quiet(self, desk: Desk) {
         let ready = desk.read(|state| state.phase == Phase::Ready);
+        // Counts changes: whoever writes one post after the other is not disturbed between them.
+        let turns = StoredValue::new(0_u32);
         let registered = StoredValue::new(false);
         Effect::new(move |_| {
-            if ready.get() && !registered.get_value() {
-                let register = move || {
-                    if ready.get_untracked() && !registered.get_value() {
-                        registered.set_value(true);
-                        leptos::task::spawn_local(self.register());
-                    }
-                };
+            let is_ready = ready.get();
+            turns.update_value(|turns| *turns += 1);
+            let turn = turns.get_value();
+            let register = move || {
+                if turns.get_value() == turn && !registered.get_value() {
+                    registered.set_value(true);
+                    leptos::task::spawn_local(self.register());
+                }
+            };
+            if is_ready && !registered.get_value() {
                 set_timeout(register, QUIET);
             }
         });

@@ -233,15 +233,15 @@ async fn only_the_engine_that_runs_is_kept_and_the_other_when_it_is_chosen() {
     desk.be_greedy().await;
     let post = desk.write(PROMPT).await;
     desk.works_offline().await;
-    let has_both = |caches: Vec<Vec<String>>| caches.concat().iter().any(|path| path == &format!("/{ENGINE}"));
-    assert!(!has_both(desk.caches().await));
+    let has_the_other = |caches: Vec<Vec<String>>| caches.concat().iter().any(|path| path == &format!("/{ENGINE}"));
+    assert!(!has_the_other(desk.caches().await));
     desk.choose_engine("For every browser").await;
     desk.becomes("ready").await;
     assert_eq!(desk.computes_with().await, "simd128");
     desk.server.stop();
     desk.reload().await;
     assert_eq!(desk.computes_with().await, "simd128");
-    assert!(has_both(desk.caches().await));
+    assert!(has_the_other(desk.caches().await));
     assert_eq!(desk.write(PROMPT).await, post);
     desk.is_unharmed().await;
 }
