@@ -16,6 +16,7 @@ mod lesson;
 mod mark;
 mod models;
 mod number;
+mod offline;
 mod post;
 mod preferences;
 mod prompt;

@@ -9,6 +9,7 @@ use crate::ui::header::Header;
 use crate::ui::history::History;
 use crate::ui::keys;
 use crate::ui::lesson::LastLesson;
+use crate::ui::offline::{NewVersion, Offline};
 use crate::ui::post::PostSheet;
 use crate::ui::prompt::Prompt;
 use crate::ui::proof::{Proof, ProofDialog};
@@ -25,6 +26,7 @@ pub fn App() -> impl IntoView {
     let open = Open::default();
     provide_context(open);
     keys::listen(desk, open);
+    Offline::open(desk);
 
     let phase = desk.read(|state| state.phase);
     Effect::new(move |_| set_on_root("data-fledge", phase.get().name()));
@@ -37,6 +39,7 @@ pub fn App() -> impl IntoView {
             <div class="work">
                 <Prompt />
                 <StatusLine />
+                <NewVersion />
                 <PostSheet />
                 <RatingPanel />
                 <Keeping />

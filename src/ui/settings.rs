@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::ui::desk::Desk;
 use crate::ui::dialogs::{Modal, Open};
 use crate::ui::models::Models;
+use crate::ui::offline::OfflineNote;
 use crate::ui::preferences::Theme;
 use crate::ui::segment::Segment;
 use crate::view::{Phase, Place};
@@ -29,6 +30,7 @@ pub fn SettingsDialog() -> impl IntoView {
                 <div class="segments">{themes}</div>
             </fieldset>
             <Models />
+            <OfflineNote />
             <h3>"Help"</h3>
             <p><button class="quiet" type="button" on:click=move |_| open.keys.set(true)>"Keyboard"</button></p>
             <h3>"Start over"</h3>

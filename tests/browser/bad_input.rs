@@ -76,7 +76,8 @@ async fn a_bad_model_is_refused_in_a_sentence() {
         ("a tokenizer that is none", TOKENIZER, Replacement::body("{}")),
     ];
 
-    let desk = Desk::open().await;
+    // One would have kept the files as they were.
+    let desk = Desk::set_up().without_a_service_worker().open().await;
     for (fault, path, replacement) in faults {
         desk.server.overlay().replace(path, replacement);
         desk.page.driver.refresh().await.expect("the page reloads");

@@ -58,6 +58,13 @@ impl Setup {
         self
     }
 
+    /// In a browser without service workers: whatever the server has is what the page gets, also when it comes back.
+    pub fn without_a_service_worker(mut self) -> Self {
+        let script = "Object.defineProperty(Navigator.prototype, 'serviceWorker', { value: undefined })";
+        self.scripts.push(script.into());
+        self
+    }
+
     /// Opens the page and does not wait for it.
     pub async fn enter(self) -> Desk {
         let (driver, profile) = (ChromeDriver::start(), Profile::fresh());
@@ -313,12 +320,16 @@ impl Desk {
         panic!("there is no {words} among the choices of {list}");
     }
 
-    /// Lets the browser keep only so many bytes for the page, or as many as it likes.
+    /// Lets the browser keep only so many bytes more for the page than it has kept already, or as many as it likes.
     pub async fn have_space(&self, bytes: Option<u64>) {
+        // What the service worker keeps counts; afterwards it would take the space.
+        self.works_offline().await;
         let origin = self.page.text_of("return location.origin").await;
         let mut quota = json!({ "origin": origin });
         if let Some(bytes) = bytes {
-            quota["quotaSize"] = bytes.into();
+            let usage = "return navigator.storage.estimate().then(({ usage }) => usage)";
+            let usage = self.page.script(usage).await.as_u64().expect("bytes");
+            quota["quotaSize"] = (usage + bytes).into();
         }
         self.page.devtools("Storage.overrideQuotaForOrigin", quota).await;
     }
@@ -373,6 +384,19 @@ impl Desk {
         self.page
             .script(&format!("window.witness.when({}, () => {{ {act} }})", json!(words)))
             .await;
+    }
+
+    /// Waits until the page is kept for use without a connection.
+    pub async fn works_offline(&self) {
+        let script = "return [...document.querySelectorAll('#settings .note')]\
+             .some(note => note.textContent.startsWith('Works offline'))";
+        self.page.until("“Works offline”", script).await;
+    }
+
+    /// Waits for the offer of a new version.
+    pub async fn is_offered_a_new_version(&self) {
+        let script = "return document.querySelector('.new-version').textContent.includes('A new version is ready.')";
+        self.page.until("the offer of a new version", script).await;
     }
 
     // What a person sees.

@@ -32,6 +32,7 @@ mod gpt2;
 mod looks;
 mod memory;
 mod models;
+mod offline;
 mod proof;
 mod survival;
 mod the_loop;

@@ -10,9 +10,11 @@ const HELP: &str = "\
 Fledge's developer commands
 
   cargo xtask build                     make dist/, a folder that any static server can serve
-  cargo xtask serve [--port N] [--dist] make dist/ and serve it on this machine, with the strictest headers it works under
+  cargo xtask serve [--port N] [--dist] [--under PATH]
+                                        make dist/ and serve it on this machine, with the strictest headers it works under
                                           --port N  start looking for a free port at N (8080)
                                           --dist    serve the dist/ that is there, as a plain static host, without headers
+                                          --under PATH  serve it under /PATH/ instead of /
   cargo xtask test                      everything that must hold: format, lints, native tests, dist/, sizes, browser tests
   cargo xtask bench [--only PART] [--json FILE] [--write]
                                         measure in Chromium what a visitor waits for, and the engine beside others
@@ -67,6 +69,7 @@ fn run(arguments: &[String]) -> Result<()> {
 fn serve(arguments: &[String]) -> Result<()> {
     let mut port = 8080;
     let mut headers = Headers::Strict;
+    let mut base = "/".to_owned();
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -75,17 +78,22 @@ fn serve(arguments: &[String]) -> Result<()> {
                 port = value.parse().with_context(|| format!("`{value}` is no port"))?;
             }
             "--dist" => headers = Headers::Plain,
+            "--under" => {
+                let path = arguments.next().context("--under wants a path")?;
+                let path = path.trim_matches('/');
+                base = if path.is_empty() {
+                    "/".into()
+                } else {
+                    format!("/{path}/")
+                };
+            }
             unknown => bail!("`serve` takes no `{unknown}`; see `cargo xtask help`"),
         }
     }
     if headers == Headers::Strict {
         dist::build()?;
     }
-    let options = Options {
-        port,
-        headers,
-        ..Options::default()
-    };
+    let options = Options { port, headers, base };
     let server = Server::start(&dist::folder(), options)?;
     println!("Fledge is at {}  (Ctrl-C ends it)", server.url());
     server.wait();

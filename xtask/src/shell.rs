@@ -1,4 +1,4 @@
-//! Running other programs, each announced with its reason.
+//! Running other programs, each announced with its reason; and listing files.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -81,6 +81,21 @@ pub fn which(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path)
         .map(|folder| folder.join(name).with_extension(std::env::consts::EXE_EXTENSION))
         .find(|file| file.is_file())
+}
+
+/// Every file in a folder and in those below, in order.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn describe(command: &Command) -> String {

@@ -22,7 +22,7 @@ pub enum Headers {
     /// Cross-origin isolation and a content security policy that allows this page and nothing else.
     #[default]
     Strict,
-    /// A content type and a length, nothing more.
+    /// A content type and a length, nothing that a page could ask for; and nothing is cached unasked, so that a change is seen.
     Plain,
 }
 
@@ -50,9 +50,7 @@ impl Default for Options {
 /// A running server. It ends when it is dropped.
 pub struct Server {
     port: u16,
-    base: String,
-    overlay: Overlay,
-    requests: Arc<Mutex<Vec<String>>>,
+    site: Arc<Site>,
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -65,47 +63,66 @@ impl Server {
             return Err(io::Error::new(io::ErrorKind::NotFound, problem));
         }
         let listener = bind(options.port)?;
-        let site = Site {
-            folder: dist.to_owned(),
-            base: options.base.clone(),
-            headers: options.headers,
-            overlay: Overlay::default(),
-            requests: Arc::default(),
+        let mut server = Self {
+            port: listener.local_addr()?.port(),
+            site: Arc::new(Site {
+                folder: dist.to_owned(),
+                base: options.base,
+                headers: options.headers,
+                overlay: Overlay::default(),
+                requests: Mutex::default(),
+            }),
+            ended: Arc::default(),
+            thread: None,
         };
-        let port = listener.local_addr()?.port();
-        let ended = Arc::new(AtomicBool::new(false));
-        let overlay = site.overlay.clone();
-        let requests = site.requests.clone();
-        let thread = std::thread::spawn({
-            let ended = ended.clone();
-            move || listen(&listener, &Arc::new(site), &ended)
-        });
-        Ok(Self {
-            port,
-            base: options.base,
-            overlay,
-            requests,
-            ended,
-            thread: Some(thread),
-        })
+        server.listen(listener);
+        Ok(server)
+    }
+
+    fn listen(&mut self, listener: TcpListener) {
+        self.ended = Arc::default();
+        let (site, ended) = (self.site.clone(), self.ended.clone());
+        self.thread = Some(std::thread::spawn(move || listen(&listener, &site, &ended)));
+    }
+
+    /// Answers nobody any more, as if it had never been there.
+    pub fn stop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.ended.store(true, Ordering::SeqCst);
+            // A last connection wakes the thread that waits for one.
+            drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+            drop(thread.join());
+        }
+    }
+
+    /// Is there again, at the same address.
+    pub fn start_again(&mut self) -> io::Result<()> {
+        self.stop();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))?;
+        self.listen(listener);
+        Ok(())
     }
 
     /// The address of the page.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}{}", self.port, self.base)
+        format!("http://127.0.0.1:{}{}", self.port, self.site.base)
     }
 
     /// What is served in the place of files; it may change while the server runs.
     #[must_use]
     pub fn overlay(&self) -> &Overlay {
-        &self.overlay
+        &self.site.overlay
     }
 
     /// Every path that was asked for so far, in order.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.site
+            .requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Serves until the program is ended.
@@ -118,12 +135,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.ended.store(true, Ordering::SeqCst);
-        // A last connection wakes the thread that waits for one.
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
+        self.stop();
     }
 }
 
@@ -133,7 +145,7 @@ struct Site {
     base: String,
     headers: Headers,
     overlay: Overlay,
-    requests: Arc<Mutex<Vec<String>>>,
+    requests: Mutex<Vec<String>>,
 }
 
 fn bind(port: u16) -> io::Result<TcpListener> {
@@ -180,6 +192,12 @@ impl Site {
             return http::Response::status(405);
         }
         let Some(inside) = request.path.strip_prefix(&self.base) else {
+            // Hosts send those who forget the last slash to the folder: the page's addresses are relative to it.
+            if self.base.strip_suffix('/') == Some(&request.path) {
+                let mut response = http::Response::status(301);
+                response.header("Location", &self.base);
+                return response;
+            }
             return http::Response::status(404);
         };
         let name = if inside.is_empty() || inside.ends_with('/') {

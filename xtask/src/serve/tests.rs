@@ -15,6 +15,7 @@ fn site(name: &str) -> PathBuf {
     std::fs::create_dir_all(folder.join("model")).unwrap();
     std::fs::write(folder.join("index.html"), "<p>hello</p>").unwrap();
     std::fs::write(folder.join("app_bg.wasm"), "0123456789").unwrap();
+    std::fs::write(folder.join("manifest.webmanifest"), "{}").unwrap();
     folder
 }
 
@@ -48,6 +49,7 @@ fn a_plain_host_sends_no_such_headers() {
     .unwrap();
     let answer = ask(&server, "GET / HTTP/1.1");
     assert!(answer.ends_with("<p>hello</p>"), "{answer}");
+    assert!(ask(&server, "GET /manifest.webmanifest HTTP/1.1").contains("Content-Type: application/manifest+json\r\n"));
     assert!(
         !answer.contains("Cross-Origin") && !answer.contains("Security"),
         "{answer}"
@@ -95,6 +97,11 @@ fn nothing_outside_the_folder_is_served() {
             "{path}"
         );
     }
+    let without_slash = ask(&server, "GET /sub/path HTTP/1.1");
+    assert!(
+        without_slash.starts_with("HTTP/1.1 301") && without_slash.contains("Location: /sub/path/\r\n"),
+        "{without_slash}"
+    );
     assert!(ask(&server, "POST /sub/path/ HTTP/1.1").starts_with("HTTP/1.1 405"));
 }
 
@@ -106,6 +113,17 @@ fn an_overlay_takes_the_place_of_a_file_until_it_is_restored() {
     server.overlay().replace("index.html", Replacement::status(503));
     assert!(ask(&server, "GET / HTTP/1.1").starts_with("HTTP/1.1 503"));
     server.overlay().restore("index.html");
+    assert!(ask(&server, "GET / HTTP/1.1").ends_with("hello</p>"));
+}
+
+#[test]
+fn a_server_that_was_stopped_can_be_started_again() {
+    let mut server = Server::start(&site("again"), Options::default()).unwrap();
+    let url = server.url();
+    server.stop();
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).is_err());
+    server.start_again().unwrap();
+    assert_eq!(server.url(), url);
     assert!(ask(&server, "GET / HTTP/1.1").ends_with("hello</p>"));
 }
 
