@@ -10,15 +10,17 @@
 //!
 //! To follow it, read: [`engine::tokenizer`], [`engine::gpt2`], [`engine::lora`], [`engine::sampler`],
 //! [`engine::generation`]; [`feedback`]; [`learning::objective`], [`learning::lesson`], [`learning::optimizer`],
-//! [`learning::snapshot`]; `worker` (session, jobs, store); [`protocol`]; [`view`]; `ui`.
+//! [`learning::snapshot`]; [`exchange::taste`]; `worker` (session, jobs, store); [`protocol`]; [`view`]; `ui`.
 //!
 //! Two programs are built from it: `app`, the page, and `worker`, which owns model, adapter and database. They meet only in
 //! [`protocol`], [`settings`], [`content`] and [`feedback`]. All but `worker` and `ui` is plain Rust without a browser, a clock or a
 //! thread; `ARCHITECTURE.md` draws the walls, and a test keeps them.
 
+pub mod calendar;
 pub mod catalogue;
 pub mod content;
 pub mod engine;
+pub mod exchange;
 pub mod feedback;
 pub mod insight;
 pub mod learning;

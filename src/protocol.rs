@@ -142,6 +142,49 @@ pub enum Command {
     },
     /// Delete every post, rating and lesson of this model, of all types, for ever.
     Forget,
+    /// Pack what was taught into a taste file.
+    Export {
+        /// With the ratings, and the texts that they are of.
+        ratings: bool,
+        /// How ratings are weighted now.
+        weights: Weights,
+    },
+    /// Say what a taste file or a PEFT adapter is. The files travel beside the message, as for [`ModelSource::Files`].
+    Inspect,
+    /// Take in what was inspected last: its adapter as a lesson after the one in force, its ratings beside those that are here.
+    Import,
+}
+
+/// What a taste file is, as its `fledge.json` says; of a plain PEFT adapter, what can be known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TasteInfo {
+    /// The name of the model that was taught.
+    pub base: String,
+    /// Its id as in [`ModelInfo`]; empty if nothing is said.
+    pub base_id: String,
+    /// Its repository, if it has one.
+    pub repository: Option<String>,
+    /// What was written; `None` if nothing is said.
+    pub content: Option<ContentType>,
+    /// Texts.
+    pub texts: usize,
+    /// Texts that are rated on every metric.
+    pub ratings: usize,
+    /// The adapter's shape, if there is one.
+    pub lora: Option<Lora>,
+    /// Lessons that led to it.
+    pub lessons: u32,
+    /// How the last of them was taught.
+    pub teaching: Option<Teaching>,
+    /// How ratings were weighted.
+    pub weights: Weights,
+    /// What blind tests said of it.
+    pub tally: Tally,
+    /// What was measured of it on held-out prompts.
+    pub measured: Option<Measured>,
+    /// When it was packed, in milliseconds since 1970; `None` if nothing is said.
+    pub made_at: Option<f64>,
 }
 
 /// Two texts for one prompt, one of them by the taught model.
@@ -471,6 +514,27 @@ pub enum Event {
     },
     /// Everything is forgotten.
     Forgotten,
+    /// A taste file is packed. It travels beside the message, in its property `file`.
+    Exported {
+        /// What it should be called.
+        name: String,
+        /// Its bytes.
+        bytes: u64,
+    },
+    /// A taste file can be taken in. Nothing has changed yet.
+    Inspected {
+        /// What it is.
+        taste: TasteInfo,
+    },
+    /// A taste file is taken in, and that is durable.
+    Imported {
+        /// Posts that are new, or have ratings that they did not have.
+        posts: Vec<Post>,
+        /// How many are new.
+        new: usize,
+        /// Its adapter as a lesson, in force now, if it has one.
+        node: Option<Node>,
+    },
     /// A lesson was stopped; everything is as it was before it.
     Stopped,
     /// The request could not be carried out; what was there before still holds.
@@ -674,6 +738,8 @@ pub enum LessonKind {
     Automatic,
     /// Old ratings under new weights.
     Reweighted,
+    /// None: what was taught elsewhere, taken in from a file.
+    Imported,
 }
 
 /// What a lesson said of one post.

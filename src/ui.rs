@@ -8,6 +8,7 @@ mod client;
 mod curve;
 mod desk;
 mod dialogs;
+mod download;
 mod engine;
 mod header;
 mod history;
@@ -31,6 +32,7 @@ mod status;
 mod teach;
 mod teaching;
 mod timeline;
+mod travel;
 
 use leptos::prelude::*;
 

@@ -16,10 +16,10 @@ use crate::content::ContentType;
 use crate::feedback::{Metric, PartialRatings, Stars, Weights};
 use crate::insight::{Guess, Insight};
 use crate::protocol::{
-    Command, Judgement, Keeping, KeptModel, Material, ModelInfo, Pair, Post, PostId, RequestId, Step, Verdict,
+    Command, Judgement, Keeping, KeptModel, Material, ModelInfo, Pair, Post, PostId, RequestId, Step, TasteInfo, Verdict,
 };
 use crate::settings::Lora;
-use crate::timeline::{Node, NodeId, Timeline};
+use crate::timeline::{Node, NodeId, ROOT, Timeline};
 
 /// What is going on. The page shows it as `data-fledge` on the root element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +103,12 @@ pub enum Work {
     Delete,
     /// Forgetting everything.
     Forget,
+    /// Packing a taste file.
+    Export,
+    /// Looking at one.
+    Inspect,
+    /// Taking one in.
+    Import,
 }
 
 /// Where on the page a problem is shown: next to where it happened.
@@ -122,6 +128,8 @@ pub enum Place {
     Models,
     /// Beside "Forget everything", in the settings.
     Settings,
+    /// Beside Export and Import.
+    Travel,
 }
 
 impl Work {
@@ -142,6 +150,9 @@ impl Work {
             Command::Name { .. } => Self::Name,
             Command::Delete { .. } => Self::Delete,
             Command::Forget => Self::Forget,
+            Command::Export { .. } => Self::Export,
+            Command::Inspect => Self::Inspect,
+            Command::Import => Self::Import,
         }
     }
 
@@ -154,6 +165,7 @@ impl Work {
             Self::Pair | Self::Judge | Self::Measure => Place::Proof,
             Self::Discard => Place::Models,
             Self::Forget => Place::Settings,
+            Self::Export | Self::Inspect | Self::Import => Place::Travel,
         }
     }
 }
@@ -249,6 +261,8 @@ pub struct ViewState {
     pub timeline: Timeline,
     /// The adapter's shape, once there is one.
     pub lora: Option<Lora>,
+    /// A taste file that can be taken in. Nothing has changed yet.
+    pub offer: Option<TasteInfo>,
     /// What went wrong last; cleared by the next thing that the person does.
     pub problem: Option<Problem>,
     /// What happened last, in a sentence, for the status region.
@@ -485,10 +499,17 @@ impl ViewState {
     /// Whether a lesson can be gone to or changed now.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        let waits = [Work::Go, Work::Delete, Work::Choose]
+        let waits = [Work::Go, Work::Delete, Work::Choose, Work::Inspect, Work::Import]
             .into_iter()
             .any(|work| self.waits_for(work));
         self.phase == Phase::Ready && !waits
+    }
+
+    /// Whether there is something to export now: a lesson in force, or a rating.
+    #[must_use]
+    pub fn can_export(&self) -> bool {
+        let said = || self.posts.iter().any(|post| !post.ratings.is_empty());
+        self.is_idle() && (self.timeline.at() != ROOT || said())
     }
 
     /// The key of the open model on this device, if it is kept there.

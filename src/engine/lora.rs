@@ -9,7 +9,7 @@ use super::{Config, storage};
 use crate::settings::{Lora, Targets};
 
 /// One of the four matrices of a block that an adapter can change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Site {
     /// `attn.c_attn`
     AttentionIn,

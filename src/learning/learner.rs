@@ -8,6 +8,7 @@ use super::optimizer::AdamW;
 use super::{Error, Snapshot};
 use crate::engine::lora::Pair;
 use crate::engine::{Adapter, Config, Model};
+use crate::feedback::Reward;
 use crate::settings::Lora;
 
 /// The learned part of a model.
@@ -58,6 +59,19 @@ impl Learner {
             baseline: Baseline::default(),
             leash: Leash::default(),
         })
+    }
+
+    /// A learner that takes over what was taught elsewhere: the usual reward is what these ones amount to.
+    pub fn taken_over(
+        config: &Config,
+        adapter: &Adapter,
+        rewards: impl IntoIterator<Item = Reward>,
+    ) -> Result<Self, Error> {
+        let mut learner = Self::from_adapter(config, adapter)?;
+        for reward in rewards {
+            learner.baseline.add(reward);
+        }
+        Ok(learner)
     }
 
     /// Continues from a snapshot.

@@ -18,6 +18,7 @@ use crate::ui::rating::RatingPanel;
 use crate::ui::settings::SettingsDialog;
 use crate::ui::status::{Keeping, StatusLine};
 use crate::ui::timeline::Lessons;
+use crate::ui::travel::{Picker, TastePicker, Travel};
 
 /// The whole page.
 #[component]
@@ -25,6 +26,7 @@ pub fn App() -> impl IntoView {
     let desk = Desk::open();
     let open = Open::default();
     provide_context(open);
+    provide_context(Picker::default());
     keys::listen(desk, open);
     Offline::open(desk);
 
@@ -48,6 +50,7 @@ pub fn App() -> impl IntoView {
                 <Curve />
                 <LastLesson />
                 <Lessons />
+                <Travel />
                 <Proof />
                 <AutomaticRater />
                 <History />
@@ -57,6 +60,7 @@ pub fn App() -> impl IntoView {
         <ForgetDialog />
         <KeysDialog />
         <ProofDialog />
+        <TastePicker />
     }
 }
 

@@ -10,7 +10,7 @@ use web_sys::{ErrorEvent, FileList, MessageEvent, Worker, WorkerOptions};
 
 use crate::protocol::{Command, Event, ModelSource, Reply, Request, RequestId};
 use crate::settings::{Build, Precision};
-use crate::ui::builds;
+use crate::ui::{builds, download};
 use crate::view::ViewState;
 
 /// The embedded model's folder; beside the page.
@@ -222,6 +222,12 @@ impl Client {
             });
             for request in waiting.iter().flatten() {
                 self.post(request, None);
+            }
+        }
+        if let Event::Exported { name, .. } = &reply.event {
+            let file = Reflect::get(message, &"file".into()).unwrap_or_default();
+            if let Err(error) = download::save(name, &file) {
+                leptos::logging::error!("the file could not be saved: {error:?}");
             }
         }
         self.state.update(|state| state.answered(reply));

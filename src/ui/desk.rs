@@ -337,6 +337,39 @@ impl Desk {
         }
     }
 
+    /// Has what was taught packed into a file, or says why not.
+    pub fn export(self, ratings: bool) {
+        if self.state.with_untracked(ViewState::can_export) {
+            let weights = self.preferences.with_untracked(|preferences| preferences.weights);
+            self.client.send(Command::Export { ratings, weights });
+        } else if self.state.with_untracked(ViewState::is_idle) {
+            let why = "There is nothing to export yet. Rate a text or teach a lesson first.";
+            self.state.update(|state| state.tell(Place::Travel, why.into()));
+        }
+    }
+
+    /// Has files looked at that the person picked or dropped, or says why not.
+    pub fn inspect(self, files: &FileList) {
+        if self.state.with_untracked(ViewState::is_idle) {
+            self.client.send_with_files(Command::Inspect, files);
+        } else {
+            let why = "Something else is going on. Wait until it is done, then choose the file again.";
+            self.state.update(|state| state.tell(Place::Travel, why.into()));
+        }
+    }
+
+    /// Takes in what was looked at.
+    pub fn take_in(self) {
+        if self.state.with_untracked(ViewState::is_idle) {
+            self.client.send(Command::Import);
+        }
+    }
+
+    /// Leaves what was looked at where it was.
+    pub fn leave_it(self) {
+        self.state.update(|state| state.offer = None);
+    }
+
     /// Forgets everything; the person has confirmed.
     pub fn forget(self) {
         self.client.send(Command::Forget);

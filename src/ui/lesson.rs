@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::protocol::{Lesson, Step};
+use crate::protocol::{Lesson, LessonKind, Step};
 use crate::timeline::Node;
 use crate::ui::desk::Desk;
 use crate::view::{Phase, words};
@@ -12,7 +12,11 @@ use crate::view::{Phase, words};
 pub fn LastLesson() -> impl IntoView {
     let desk = Desk::here();
     let taught = desk.read(|state| {
-        let node = state.last_lesson()?.clone();
+        // What came from a file has no before and after of its own.
+        let node = state
+            .last_lesson()
+            .filter(|node| node.lesson.kind != LessonKind::Imported)?
+            .clone();
         let first = node.lesson.posts.first()?;
         let before = state.posts.iter().find(|post| post.id == first.post)?;
         // What the model wrote itself: of an edit, the text that it replaces.

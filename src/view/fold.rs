@@ -85,6 +85,15 @@ impl ViewState {
             }
             Command::Name { .. } | Command::Delete { .. } => self.status.clear(),
             Command::Forget => self.status = "Forgetting …".into(),
+            Command::Export { .. } => self.status = "Packing what you taught …".into(),
+            Command::Inspect => {
+                self.offer = None;
+                self.status = "Looking at the file …".into();
+            }
+            Command::Import => {
+                self.offer = None;
+                self.status = "Taking it in …".into();
+            }
         }
     }
 
@@ -197,6 +206,7 @@ impl ViewState {
             | Event::Named { .. }
             | Event::Deleted { .. } => self.fold_lesson(event),
             Event::Forgotten => self.forget(),
+            Event::Exported { .. } | Event::Inspected { .. } | Event::Imported { .. } => self.fold_travel(event),
             Event::Stopped => {
                 self.status = match self.phase {
                     Phase::Teaching => "Stopped. Nothing of this lesson was learned.".into(),
@@ -298,11 +308,36 @@ impl ViewState {
         }
     }
 
+    /// Folds an event about a taste file.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`fold` has the others")]
+    fn fold_travel(&mut self, event: Event) {
+        match event {
+            Event::Exported { name, bytes } => self.status = words::exported(&name, bytes),
+            Event::Inspected { taste } => {
+                self.status = "Nothing has changed yet. Look at what it is, then take it in.".into();
+                self.offer = Some(taste);
+            }
+            Event::Imported { posts, new, node } => {
+                self.look_away();
+                self.chosen = None;
+                self.status = words::imported(self.content, posts.len(), new, node.as_ref());
+                self.put_all(posts);
+                if let Some(node) = node {
+                    self.lora = Some(node.lesson.teaching.lora);
+                    self.timeline.learn(node.lesson, node.bytes);
+                    self.timeline.thin(SNAPSHOT_BUDGET);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Nobody looks at what the last lesson did any more.
     fn look_away(&mut self) {
         self.comparing = None;
         self.watching = None;
         self.pair = None;
+        self.offer = None;
     }
 
     /// Back to the first day, with the same model.
@@ -390,7 +425,10 @@ impl ViewState {
             | Work::Judge
             | Work::Name
             | Work::Delete
-            | Work::Forget => fatal,
+            | Work::Forget
+            | Work::Export
+            | Work::Inspect
+            | Work::Import => fatal,
         };
         if over {
             self.loading = None;
@@ -416,6 +454,7 @@ impl ViewState {
 
     /// Takes over what was kept.
     fn remember(&mut self, memory: Memory, keeping: Keeping) {
+        self.offer = None;
         self.keeping = Some(keeping);
         self.posts = memory.posts;
         self.timeline = memory.timeline;
@@ -468,6 +507,9 @@ const fn ends(event: &Event) -> bool {
         | Event::Named { .. }
         | Event::Deleted { .. }
         | Event::Forgotten
+        | Event::Exported { .. }
+        | Event::Inspected { .. }
+        | Event::Imported { .. }
         | Event::Stopped
         | Event::Failed { .. } => true,
         Event::Ready

@@ -5,8 +5,8 @@ mod automatic;
 use crate::content::ContentType;
 use crate::feedback::{Metric, PartialRatings, Ratings, Stars, Weights};
 use crate::protocol::{
-    Command, Ending, Event, Judgement, Keeping, KeptModel, Material, Memory, ModelInfo, ModelSource, Pair, Post,
-    PostId, Reply, Request, Step, Tally, Taught, test_lesson,
+    Command, Ending, Event, Judgement, Keeping, KeptModel, LessonKind, Material, Memory, ModelInfo, ModelSource, Pair,
+    Post, PostId, Reply, Request, Step, Tally, TasteInfo, Taught, test_lesson,
 };
 use crate::rails::Breach;
 use crate::settings::{Precision, Sampling, Teaching};
@@ -687,4 +687,92 @@ fn a_blind_test_counts_for_whom_it_was_and_proves_nothing_too_early() {
     assert!(tally(6, 0).contains("It is better, proven"));
     assert!(tally(0, 6).contains("It is worse, proven"));
     assert!(tally(3, 3).contains("Not proven: "));
+}
+
+#[test]
+fn a_file_is_looked_at_before_it_is_taken_in() {
+    let mut talk = Talk::taught();
+    let before = talk.state.clone();
+    let request = talk.ask(Command::Inspect);
+    assert!(!talk.state.is_idle(), "one file at a time");
+    let taste = TasteInfo {
+        base: "Seedling".into(),
+        texts: 3,
+        ratings: 2,
+        made_at: Some(1_795_892_994_000.0),
+        ..TasteInfo::default()
+    };
+    talk.answer(request, Event::Inspected { taste });
+    assert_eq!(
+        (&talk.state.posts, &talk.state.timeline),
+        (&before.posts, &before.timeline)
+    );
+    let facts = words::taste(talk.state.offer.as_ref().expect("an offer"));
+    assert_eq!(
+        facts,
+        [
+            ("Taught to", "Seedling".to_owned()),
+            ("Ratings", "2 of 3 texts".to_owned()),
+            ("Adapter", "none, ratings alone".to_owned()),
+            ("Packed", "2026-11-28".to_owned()),
+        ]
+    );
+
+    let request = talk.ask(Command::Import);
+    assert_eq!(talk.state.offer, None);
+    let mut timeline = talk.state.timeline.clone();
+    let mut lesson = test_lesson(&[7]);
+    lesson.kind = LessonKind::Imported;
+    let id = timeline.learn(lesson, 10);
+    let node = timeline.node(id).cloned();
+    talk.answer(
+        request,
+        Event::Imported {
+            posts: vec![rated(7, 5, 0)],
+            new: 1,
+            node,
+        },
+    );
+    assert_eq!(
+        talk.state.status,
+        "Taken in: 1 post new here, and what was taught, as lesson 2. Undo takes the lesson back."
+    );
+    assert_eq!((talk.state.timeline.at(), talk.state.undo()), (2, Some(1)));
+    assert!(talk.state.posts.iter().any(|post| post.id == 7));
+    assert_eq!(
+        words::taught_from(ContentType::Post, &talk.state.last_lesson().expect("a lesson").lesson),
+        "from a file with 1 post"
+    );
+}
+
+#[test]
+fn a_file_that_is_refused_changes_nothing_and_says_so_beside_the_buttons() {
+    let mut talk = Talk::taught();
+    let before = talk.state.clone();
+    let request = talk.ask(Command::Inspect);
+    talk.fail(request, false);
+    assert_eq!(talk.state.problem_at(Place::Travel), Some("It broke."));
+    assert_eq!(talk.state.offer, None);
+    assert!(talk.state.is_idle());
+    assert_eq!((talk.state.posts, talk.state.timeline), (before.posts, before.timeline));
+}
+
+#[test]
+fn there_is_something_to_export_once_something_is_said() {
+    assert!(Talk::taught().state.can_export());
+    assert!(Talk::with(vec![rated(1, 3, 0)]).state.can_export());
+    let mut talk = Talk::with(vec![post(1)]);
+    assert!(!talk.state.can_export(), "nobody has said anything");
+    talk.rate(Metric::Clarity, 3);
+    assert!(talk.state.can_export());
+    let request = talk.ask(Command::Export {
+        ratings: true,
+        weights: Weights::default(),
+    });
+    let name = "seedling-post-2026-11-28.zip".to_owned();
+    talk.answer(request, Event::Exported { name, bytes: 1_234_567 });
+    assert_eq!(
+        talk.state.status,
+        "“seedling-post-2026-11-28.zip” is packed, 1.2 MB. Your browser saves it."
+    );
 }

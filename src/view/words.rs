@@ -1,10 +1,11 @@
 //! The sentences on the page.
 
+use crate::calendar;
 use crate::catalogue::Known;
 use crate::content::ContentType;
 use crate::feedback::Metric;
 use crate::insight::{LEAST_CORRELATION, LEAST_RATINGS};
-use crate::protocol::{Ending, Lesson, LessonKind, Measured, Memory, ModelInfo, Post, Tally, Taught};
+use crate::protocol::{Ending, Lesson, LessonKind, Measured, Memory, ModelInfo, Post, Tally, TasteInfo, Taught};
 use crate::rails::Breach;
 use crate::settings::{MOST_MEMORY, Objective, Precision};
 use crate::statistics::{SIGNIFICANT, sign_test, verdicts_to_go};
@@ -296,6 +297,7 @@ pub fn learned(content: ContentType, node: &Node) -> String {
             format!("Lesson {number} is learned: {posts} once more, under your new weights.")
         }
         (LessonKind::Preferred | LessonKind::Edited, []) => format!("Lesson {number} is learned."),
+        (LessonKind::Imported, _) => format!("Lesson {number} is taken in."),
     }
 }
 
@@ -309,6 +311,7 @@ pub fn verdict(lesson: &Lesson) -> String {
             "More of what the automatic rater would rate higher. You said nothing of it.".into()
         }
         (LessonKind::Reweighted, _) => "More of what is better under your new weights, less of the others.".into(),
+        (LessonKind::Imported, _) => "What was taught elsewhere, as it is.".into(),
         (LessonKind::Rated, [taught]) => {
             let (reward, usual) = (taught.reward.unwrap_or_default(), taught.baseline);
             match lesson.teaching.objective {
@@ -472,6 +475,8 @@ pub fn taught_from(content: ContentType, lesson: &Lesson) -> String {
     let numbers: Vec<String> = lesson.posts.iter().map(|taught| taught.post.to_string()).collect();
     let noun = content.noun();
     match (lesson.kind, numbers.as_slice()) {
+        (LessonKind::Imported, []) => "from a file".into(),
+        (LessonKind::Imported, posts) => format!("from a file with {}", counted(posts.len() as u64, noun)),
         (LessonKind::Edited, [_, replaced, ..]) => format!("from your version of {noun} {replaced}"),
         (_, []) => String::new(),
         (_, [one]) => format!("from {noun} {one}"),
@@ -541,6 +546,76 @@ pub fn taken_back(id: NodeId, breach: Breach) -> String {
 #[must_use]
 pub fn snapshots(timeline: &Timeline) -> String {
     format!("The lessons take {} on this device.", disk_size(timeline.bytes()))
+}
+
+/// "“fledge-seedling-post.zip” is packed, 1.2 MB."
+#[must_use]
+pub fn exported(name: &str, bytes: u64) -> String {
+    format!("“{name}” is packed, {}. Your browser saves it.", disk_size(bytes))
+}
+
+/// "Taken in: 12 posts, 10 of them new here, and what was taught as lesson 3. Undo takes the lesson back."
+#[must_use]
+pub fn imported(content: ContentType, changed: usize, new: usize, node: Option<&Node>) -> String {
+    let texts = match (changed, new) {
+        (0, _) => None,
+        (changed, new) if changed == new => Some(format!("{} new here", counted(new as u64, content.noun()))),
+        (changed, new) => Some(format!(
+            "{}, {new} of them new here",
+            counted(changed as u64, content.noun())
+        )),
+    };
+    match (texts, node) {
+        (Some(texts), Some(node)) => {
+            let id = node.id;
+            format!("Taken in: {texts}, and what was taught, as lesson {id}. Undo takes the lesson back.")
+        }
+        (None, Some(node)) => format!("Taken in: what was taught, as lesson {}. Undo takes it back.", node.id),
+        (Some(texts), None) => format!("Taken in: {texts}."),
+        (None, None) => "Everything in it was here already.".into(),
+    }
+}
+
+/// What a taste file is, as names and values.
+#[must_use]
+pub fn taste(taste: &TasteInfo) -> Vec<(&'static str, String)> {
+    let TasteInfo {
+        base,
+        content,
+        texts,
+        ratings,
+        lora,
+        lessons,
+        teaching,
+        made_at,
+        ..
+    } = taste;
+    let count = |ratings: usize, texts: usize| match (ratings, texts) {
+        (0, 0) => "none".to_owned(),
+        (ratings, texts) => format!("{ratings} of {}", counted(texts as u64, "text")),
+    };
+    let adapter = lora.map(|lora| {
+        let lessons = match lessons {
+            0 => String::new(),
+            lessons => format!(", from {}", counted(u64::from(*lessons), "lesson")),
+        };
+        format!("rank {}, alpha {}{lessons}", lora.rank, lora.alpha)
+    });
+    let facts = [
+        ("Taught to", (!base.is_empty()).then(|| base.clone())),
+        ("Writes", content.map(|content| format!("{}s", content.noun()))),
+        ("Ratings", Some(count(*ratings, *texts))),
+        ("Adapter", Some(adapter.unwrap_or_else(|| "none, ratings alone".into()))),
+        (
+            "Objective",
+            teaching.map(|teaching| teaching.objective.name().to_owned()),
+        ),
+        ("Packed", made_at.map(calendar::day)),
+    ];
+    facts
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
 }
 
 /// "4 steps in 2.1 s"

@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use js_sys::{Array, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, DedicatedWorkerGlobalScope, MessageEvent};
@@ -80,9 +81,29 @@ impl Page {
         let sent = serde_wasm_bindgen::to_value(&reply)
             .map_err(JsValue::from)
             .and_then(|message| self.scope.post_message(&message));
-        if let Err(error) = sent {
-            web_sys::console::error_2(&"An event was lost:".into(), &error);
-        }
+        complain_of(sent);
+    }
+
+    /// Sends an event with a file beside it, in the message's property `file`. Its bytes are handed over, not copied again.
+    pub fn tell_with_file(&self, request: RequestId, event: Event, file: &[u8]) {
+        let reply = Reply {
+            request: Some(request),
+            event,
+        };
+        let send = || {
+            let message = serde_wasm_bindgen::to_value(&reply)?;
+            let bytes = Uint8Array::from(file);
+            Reflect::set(&message, &"file".into(), &bytes)?;
+            self.scope
+                .post_message_with_transfer(&message, &Array::of1(&bytes.buffer()))
+        };
+        complain_of(send());
+    }
+}
+
+fn complain_of(sent: Result<(), JsValue>) {
+    if let Err(error) = sent {
+        web_sys::console::error_2(&"An event was lost:".into(), &error);
     }
 }
 

@@ -2,19 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Completion;
-use crate::protocol::{LessonKind, Memory, Post, PostId};
+use crate::protocol::{LessonKind, Memory, PostId};
 use crate::settings::Lora;
 use crate::timeline::{NodeId, Timeline};
 
-/// A post, with what teaching from it needs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Record {
-    /// As the page sees it.
-    pub post: Post,
-    /// As the model wrote it.
-    pub completion: Completion,
-}
+pub use crate::exchange::Record;
 
 /// Where a history stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +93,7 @@ impl History {
         let depth = self.timeline.depth();
         self.timeline.in_force().zip(0..).flat_map(move |(node, at)| {
             // What is taught again is there already, and what the automatic rater said is not replayed as if it were the person's.
-            let is_told = matches!(node.lesson.kind, LessonKind::Rated);
+            let is_told = matches!(node.lesson.kind, LessonKind::Rated | LessonKind::Imported);
             let rated = node
                 .lesson
                 .posts
@@ -126,8 +118,9 @@ impl History {
 mod tests {
     use super::*;
     use crate::content::ContentType;
+    use crate::engine::Completion;
     use crate::feedback::PartialRatings;
-    use crate::protocol::{Ending, test_lesson};
+    use crate::protocol::{Ending, Post, test_lesson};
     use crate::settings::Sampling;
 
     fn record(id: PostId) -> Record {

@@ -60,7 +60,7 @@ impl Lecture {
         let (kind, records) = gather(material, &weights, studio)?;
         let rewards = records.iter().map(|record| match kind {
             LessonKind::Rated | LessonKind::Reweighted => record.post.judged().map(|ratings| weights.reward(&ratings)),
-            LessonKind::Preferred | LessonKind::Edited | LessonKind::Automatic => None,
+            LessonKind::Preferred | LessonKind::Edited | LessonKind::Automatic | LessonKind::Imported => None,
         });
         let rewards = rewards.collect();
         Self::of(request, kind, records, rewards, weights, teaching, studio)
@@ -189,6 +189,7 @@ impl Lecture {
                 edit: first,
                 replaced: others.first().ok_or_else(nothing)?,
             },
+            LessonKind::Imported => return Err(nothing()),
         };
         // The rounds of the automatic rater are practice themselves.
         let practice = studio

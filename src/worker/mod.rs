@@ -4,7 +4,7 @@
 //! does, `job` is what takes longer than a moment (`writing` a post, a `lecture`, `watching` what came of it, `pairing` texts for a blind test), `studio` is the open model with all
 //! that belongs to it, [`history`] its posts as plain data, `store` where they are kept (in the `database`, if there is
 //! one), `library` where models come from, [`selection`] which of a person's files are one, `host` the few things that a
-//! worker asks of its browser, `problem` what the person is told when something fails.
+//! worker asks of its browser, `problem` what the person is told when something fails. `parcel` is what leaves as a file, and what comes back as one.
 //!
 //! History and selection know nothing of a browser; the rest is there with the feature `web` only.
 
@@ -31,6 +31,8 @@ mod old;
 mod opening;
 #[cfg(feature = "web")]
 mod pairing;
+#[cfg(feature = "web")]
+mod parcel;
 #[cfg(feature = "web")]
 mod problem;
 pub mod repository;

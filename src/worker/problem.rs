@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::{library, store};
 use crate::protocol::PostId;
 use crate::timeline::NodeId;
-use crate::{engine, learning};
+use crate::{engine, exchange, learning};
 
 /// A failed request, in plain sentences.
 #[derive(Debug, Error)]
@@ -78,6 +78,27 @@ pub enum Problem {
     /// The database failed.
     #[error("Nothing was forgotten: {0}. Try again, or delete this page's data in the browser's settings.")]
     Forget(store::Error),
+    /// Neither lessons nor ratings.
+    #[error("There is nothing to export yet. Rate a text or teach a lesson first.")]
+    NothingToExport,
+    /// The file could not be made.
+    #[error("What you taught could not be packed: {0}.")]
+    Export(exchange::Error),
+    /// The file is not what it must be.
+    #[error("The file could not be imported: {0}. Nothing has changed.")]
+    Import(exchange::Error),
+    /// The file was moved while it was read, or is larger than anything that could be imported.
+    #[error("The file could not be imported: {0} can't be read. Nothing has changed.")]
+    Unreadable(String),
+    /// The worker was started anew since, or another model was opened.
+    #[error("The file is not at hand any more. Choose it again.")]
+    NotAtHand,
+    /// What it holds can't be taught on.
+    #[error("The file could not be imported: {0}. Nothing has changed.")]
+    TakeIn(learning::Error),
+    /// The database failed.
+    #[error("What the file holds could not be kept: {0}. Nothing has changed.")]
+    KeepImport(store::Error),
     /// Part of the history is damaged. What could be read is there.
     #[error("{}", lost_sentence(*posts, *lessons))]
     Lost {

@@ -13,13 +13,15 @@ use super::looking::Looking;
 use super::measuring::Measuring;
 use super::opening::{Arrival, Opening, Order};
 use super::pairing::Pairing;
+use super::parcel;
 use super::problem::Problem;
 use super::rounds::Rounds;
 use super::studio::Studio;
 use super::writing::{self, WarmUp, Writing};
 use crate::content::ContentType;
 use crate::engine::Model;
-use crate::feedback::PartialRatings;
+use crate::exchange::Taste;
+use crate::feedback::{PartialRatings, Weights};
 use crate::protocol::{Command, Event, PostId, Request, RequestId, Verdict};
 use crate::timeline::NodeId;
 
@@ -45,6 +47,8 @@ pub struct Session {
     postponed: Option<Job>,
     /// The request since which the automatic rater has something to look at.
     unseen: Option<RequestId>,
+    /// A taste file that was inspected and may be taken in, for the studio that is open.
+    parcel: Option<Taste>,
     /// This worker may write the database.
     writer: bool,
 }
@@ -60,6 +64,7 @@ impl Session {
             opening: None,
             postponed: None,
             unseen: None,
+            parcel: None,
             writer: false,
         }
     }
@@ -143,6 +148,9 @@ impl Session {
             Command::Name { node, name } => self.name(id, node, name).await,
             Command::Delete { node } => self.delete(id, node).await,
             Command::Forget => self.forget(id).await,
+            Command::Export { ratings, weights } => self.export(id, ratings, weights),
+            Command::Inspect => self.inspect(id, &files).await,
+            Command::Import => self.import(id).await,
         };
         if let Err(problem) = result {
             self.fail(id, &problem);
@@ -198,6 +206,7 @@ impl Session {
                 self.job = is_cold.then(|| WarmUp::begin(request, &studio)).flatten();
                 self.postponed = None;
                 self.unseen = Some(request);
+                self.parcel = None;
                 self.studio = Some(studio);
                 self.others.clear();
                 kept.and(lost.map_or(Ok(()), Err))
@@ -239,6 +248,7 @@ impl Session {
             let (studio, problem) = self.other(Rc::clone(&before.model), content).await;
             self.others.extend(self.studio.replace(studio));
             self.postponed = None;
+            self.parcel = None;
             lost = problem;
         }
         if let Some(studio) = &self.studio {
@@ -389,6 +399,39 @@ impl Session {
         self.postponed = None;
         self.studio.as_mut().ok_or(Problem::NothingOpen)?.delete(node).await?;
         self.page.tell(request, Event::Deleted { node });
+        Ok(())
+    }
+
+    fn export(&self, request: RequestId, ratings: bool, weights: Weights) -> Result<(), Problem> {
+        let studio = self.studio.as_ref().ok_or(Problem::NothingOpen)?;
+        let file = studio.pack(ratings, weights, js_sys::Date::now())?;
+        let event = Event::Exported {
+            name: parcel::name(studio, js_sys::Date::now()),
+            bytes: file.len() as u64,
+        };
+        self.page.tell_with_file(request, event, &file);
+        Ok(())
+    }
+
+    /// Reads a taste file whole and puts it aside. Nothing else changes.
+    async fn inspect(&mut self, request: RequestId, files: &[(String, Blob)]) -> Result<(), Problem> {
+        self.make_room()?;
+        self.parcel = None;
+        let studio = self.studio.as_ref().ok_or(Problem::NothingOpen)?;
+        let taste = parcel::read(files, studio).await?;
+        let info = taste.info.clone();
+        self.parcel = Some(taste);
+        self.page.tell(request, Event::Inspected { taste: info });
+        Ok(())
+    }
+
+    async fn import(&mut self, request: RequestId) -> Result<(), Problem> {
+        self.make_room()?;
+        self.postponed = None;
+        let taste = self.parcel.take().ok_or(Problem::NotAtHand)?;
+        let studio = self.studio.as_mut().ok_or(Problem::NothingOpen)?;
+        let (posts, new, node) = studio.take_in(taste, js_sys::Date::now()).await?;
+        self.page.tell(request, Event::Imported { posts, new, node });
         Ok(())
     }
 

@@ -7,10 +7,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::history::{History, Record};
+use super::parcel;
 use super::problem::Problem;
 use super::store::{self, Change, Store};
+use crate::catalogue::KNOWN;
 use crate::content::ContentType;
 use crate::engine::{Adapter, Model, kernels};
+use crate::exchange::merge::{Merged, merge};
+use crate::exchange::{self, Taste, taste};
 use crate::feedback::{PartialRatings, Weights};
 use crate::insight::{Guess, LEAST_RATINGS};
 use crate::learning::objective::Baseline;
@@ -367,6 +371,77 @@ impl Studio {
         self.learner = Some(pupil);
         let node = nodes.into_iter().next_back().ok_or(Problem::NoSuchLesson(id))?;
         Ok((records.into_iter().map(|record| record.post).collect(), node))
+    }
+
+    /// Everything that was taught here, as a taste file.
+    pub fn pack(&self, ratings: bool, weights: Weights, now: f64) -> Result<Vec<u8>, Problem> {
+        let name = &self.model.card().name;
+        let known = KNOWN.iter().find(|known| known.name == name);
+        let packed = taste::pack(&taste::Source {
+            model: &self.model,
+            repository: known.map(|known| known.repo),
+            content: self.content,
+            adapter: self.adapter(),
+            records: &self.history.records,
+            timeline: &self.history.timeline,
+            weights,
+            ratings,
+            made_at: now,
+        });
+        packed.map_err(|error| {
+            if matches!(error, exchange::Error::Nothing) {
+                Problem::NothingToExport
+            } else {
+                Problem::Export(error)
+            }
+        })
+    }
+
+    /// Takes in what was taught elsewhere: its ratings beside those that are here, its adapter as a lesson after the one in
+    /// force, all in one transaction. Returns the posts that have changed, how many of them are new, and the lesson.
+    pub async fn take_in(&mut self, taste: Taste, now: f64) -> Result<(Vec<Post>, usize, Option<Node>), Problem> {
+        let Merged { changed, new, ids } = merge(&self.history.records, self.history.next_post, &taste.records);
+        let mut next = self.history.clone();
+        for record in &changed {
+            next.put(record.clone());
+        }
+        let learner = match &taste.adapter {
+            Some(adapter) => {
+                let weights = &taste.info.weights;
+                let rated = taste.records.iter().filter_map(|record| record.post.ratings.complete());
+                let rewards = rated.map(|ratings| weights.reward(&ratings));
+                let learner = Learner::taken_over(self.model.config(), adapter, rewards).map_err(Problem::TakeIn)?;
+                let snapshot = learner.snapshot().map_err(Problem::TakeIn)?;
+                Some((learner, snapshot))
+            }
+            None => None,
+        };
+        let (mut nodes, mut thinned, mut at) = (Vec::new(), Vec::new(), ROOT);
+        if let Some((learner, snapshot)) = &learner {
+            let lesson = parcel::lesson(&taste.info, &next, ids, learner, now);
+            at = next.timeline.learn(lesson, snapshot.as_bytes().len() as u64);
+            thinned = next.timeline.thin(SNAPSHOT_BUDGET);
+            let ids = thinned.iter().chain([&at]);
+            nodes = ids.filter_map(|id| next.timeline.node(*id).cloned()).collect();
+        }
+        let snapshot = learner.as_ref().map(|(_, snapshot)| (at, snapshot.as_bytes()));
+        self.store
+            .save(Change {
+                head: next.head(),
+                posts: &changed,
+                nodes: &nodes,
+                snapshot,
+                thinned: &thinned,
+                ..Change::default()
+            })
+            .await
+            .map_err(Problem::KeepImport)?;
+        self.history = next;
+        if let Some((learner, _)) = learner {
+            self.learner = Some(learner);
+        }
+        let posts = changed.into_iter().map(|record| record.post).collect();
+        Ok((posts, new, nodes.pop()))
     }
 
     /// Changes what is said of a lesson.

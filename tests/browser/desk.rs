@@ -1,6 +1,7 @@
 //! The words of the tests: what a person does at the desk, and what they see there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use thirtyfour::{By, WindowHandle};
@@ -245,7 +246,11 @@ impl Desk {
 
     /// Gives files to the picker, which takes them behind closed settings too.
     async fn pick(&self, paths: &str) {
-        let picker = self.page.driver.find(By::Css("input[type=file]")).await;
+        let picker = self
+            .page
+            .driver
+            .find(By::Css("input[aria-label='Open model files']"))
+            .await;
         let picker = picker.expect("a picker");
         assert_eq!(
             picker.attr("aria-label").await.expect("a name").as_deref(),
@@ -363,6 +368,67 @@ impl Desk {
         self.page.press("Forget everything …").await;
         self.page.press("Forget everything").await;
         self.hears("Everything is forgotten.").await;
+    }
+
+    /// Has what was taught packed, and returns the file that the browser saves.
+    pub async fn export(&self, folder: &Path) -> PathBuf {
+        let into = json!({ "behavior": "allow", "downloadPath": folder });
+        self.page.devtools("Browser.setDownloadBehavior", into).await;
+        self.page.press("Export").await;
+        self.hears("is packed").await;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let files = std::fs::read_dir(folder).expect("a folder");
+            let mut paths = files.map(|file| file.expect("a file").path());
+            if let Some(zip) = paths.find(|path| path.extension().is_some_and(|kind| kind == "zip")) {
+                return zip;
+            }
+            if Instant::now() > deadline {
+                self.page.fail("no file was saved").await;
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    /// Picks a taste file.
+    pub async fn pick_taste(&self, path: &str) {
+        let picker = self.page.driver.find(By::Css("input[aria-label='Taste file']")).await;
+        picker.expect("a picker").send_keys(path).await.expect("files");
+    }
+
+    /// Picks a taste file and waits until the page says what it is.
+    pub async fn look_at_file(&self, path: &str) {
+        self.pick_taste(path).await;
+        self.page
+            .until("what the file is", "return document.querySelector('.offer') !== null")
+            .await;
+    }
+
+    /// What the page says that a file is.
+    pub async fn offer(&self) -> String {
+        self.page
+            .text_of("return document.querySelector('.offer').innerText")
+            .await
+    }
+
+    /// Takes in what was looked at.
+    pub async fn take_in(&self) {
+        self.page.press("Take it in").await;
+        self.page
+            .until(
+                "that it is taken in",
+                "return document.querySelector('.offer') === null",
+            )
+            .await;
+        self.hears("Taken in: ").await;
+        self.becomes("ready").await;
+    }
+
+    /// Does something harmless, so that the last problem is not shown any more.
+    pub async fn leave_no_problem(&self) {
+        self.page.press("Export").await;
+        let gone = "return ![...document.querySelectorAll('[role=alert]')].some(alert => alert.innerText.trim())";
+        self.page.until("no problem any more", gone).await;
     }
 
     /// From now on every post is the likeliest one.

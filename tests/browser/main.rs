@@ -35,6 +35,7 @@ mod models;
 mod offline;
 mod proof;
 mod survival;
+mod taste;
 mod the_loop;
 mod timeline;
 mod travel;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms of this crate that it may use.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 18] = [
+    ("calendar", &[]),
     ("catalogue", &[]),
     ("feedback", &[]),
     ("length", &[]),
@@ -30,6 +31,22 @@ const ROOMS: [(&str, &[&str]); 16] = [
         "protocol",
         &["feedback", "settings", "content", "rails", "insight", "timeline"],
     ),
+    // What travels is what the database keeps, so the plain data of the contract is what is written down.
+    (
+        "exchange",
+        &[
+            "engine",
+            "learning",
+            "feedback",
+            "settings",
+            "content",
+            "statistics",
+            "protocol",
+            "timeline",
+            "insight",
+            "calendar",
+        ],
+    ),
     // What a lesson was is a part of the contract, and a timeline is made of lessons: the two are one room in two files.
     ("timeline", &["protocol"]),
     (
@@ -45,6 +62,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "content",
             "length",
             "catalogue",
+            "calendar",
         ],
     ),
     (
@@ -55,12 +73,14 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "rails",
             "insight",
             "statistics",
+            "exchange",
             "learning",
             "engine",
             "feedback",
             "settings",
             "content",
             "catalogue",
+            "calendar",
         ],
     ),
     (
@@ -81,13 +101,15 @@ const ROOMS: [(&str, &[&str]); 16] = [
 ];
 
 /// Rooms that build and run without a browser.
-const PLAIN: [&str; 13] = [
+const PLAIN: [&str; 15] = [
+    "calendar",
     "catalogue",
     "settings",
     "feedback",
     "length",
     "content",
     "engine",
+    "exchange",
     "learning",
     "protocol",
     "rails",

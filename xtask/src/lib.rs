@@ -4,6 +4,7 @@ pub mod bench;
 pub mod budget;
 pub mod builds;
 pub mod dist;
+pub mod export;
 pub mod offline;
 pub mod serve;
 pub mod shell;

@@ -1,10 +1,11 @@
 //! `cargo xtask …`: see [`HELP`].
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use xtask::serve::{Headers, Options, Server};
-use xtask::{bench, budget, dist, test, tools};
+use xtask::{bench, budget, dist, export, test, tools};
 
 const HELP: &str = "\
 Fledge's developer commands
@@ -21,6 +22,7 @@ Fledge's developer commands
                                           --only PART  what has PART in its name: page/, fledge/, wllama/, context … (repeatable)
                                           --json FILE  every figure, and the ratio to the best of the others
                                           --write      keep the tables in benches/RESULTS.md
+  cargo xtask export-model DIR          write the embedded model as a Hugging Face folder in f32, for Python and llama.cpp
   cargo xtask budget                    the sizes of dist/ against their limits
   cargo xtask tools                     install trunk and wasm-bindgen into target/tools, where they are missing
 
@@ -46,7 +48,7 @@ fn run(arguments: &[String]) -> Result<()> {
         println!("{HELP}");
         return Ok(());
     }
-    if !["serve", "bench"].contains(&command)
+    if !["serve", "bench", "export-model"].contains(&command)
         && let Some(unknown) = rest.first()
     {
         bail!("`{command}` takes no `{unknown}`; see `cargo xtask help`");
@@ -56,6 +58,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "serve" => serve(rest),
         "test" => test::run(),
         "bench" => bench::measure(&bench::Options::parse(rest)?),
+        "export-model" => export_model(rest),
         "budget" => budget::check(&dist::folder()),
         "tools" => tools::install().map(drop),
         "help" | "--help" | "-h" => {
@@ -64,6 +67,13 @@ fn run(arguments: &[String]) -> Result<()> {
         }
         unknown => bail!("there is no command `{unknown}`; see `cargo xtask help`"),
     }
+}
+
+fn export_model(arguments: &[String]) -> Result<()> {
+    let [folder] = arguments else {
+        bail!("`export-model` wants one folder to write to; see `cargo xtask help`");
+    };
+    export::write(&export::embedded(), Path::new(folder))
 }
 
 fn serve(arguments: &[String]) -> Result<()> {

@@ -198,7 +198,8 @@ fn hugging_face(name: &str) -> String {
 }
 
 /// `h.3.attn.c_attn.weight` → `blk.3.attn_qkv.weight`
-fn llama(name: &str) -> Option<String> {
+#[must_use]
+pub fn llama(name: &str) -> Option<String> {
     if let Some((llama, _)) = WHOLE.iter().find(|(_, face)| *face == name) {
         return Some((*llama).to_owned());
     }

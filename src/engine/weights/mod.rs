@@ -15,7 +15,7 @@ use std::io::{Read, Seek};
 
 use candle_core::{Device, Tensor};
 
-pub use self::gguf::model_files;
+pub use self::gguf::{llama as gguf_name, model_files};
 use super::{Config, Error};
 
 /// The head's own weight, where it has one; it never has the prefix.

@@ -118,7 +118,7 @@ fn weights((name, blob): &(String, Blob), meter: &Meter) -> Result<WeightFile, E
 }
 
 /// All of a small file.
-async fn read((name, blob): &(String, Blob)) -> Result<Vec<u8>, Error> {
+pub async fn read((name, blob): &(String, Blob)) -> Result<Vec<u8>, Error> {
     let bytes = JsFuture::from(blob.array_buffer()).await;
     let bytes = bytes.map_err(|_error| Error::Unreadable(name.clone()))?;
     Ok(js_sys::Uint8Array::new(&bytes).to_vec())

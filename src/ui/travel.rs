@@ -1,0 +1,137 @@
+//! What leaves the page as a file and what comes back as one: Export, Import, and a place to drop files anywhere.
+
+use leptos::ev;
+use leptos::html::Input;
+use leptos::prelude::*;
+use leptos_use_event_listener::use_event_listener;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{DragEvent, FileList};
+
+use crate::protocol::TasteInfo;
+use crate::ui::desk::Desk;
+use crate::view::{Place, ViewState, words};
+
+/// The picker of taste files. It is kept apart from the button that opens it, at the end of the page.
+#[derive(Clone, Copy, Default)]
+pub struct Picker(NodeRef<Input>);
+
+/// Export and Import, and what a file is before it is taken in.
+#[component]
+pub fn Travel() -> impl IntoView {
+    let desk = Desk::here();
+    let Picker(picker) = expect_context();
+    let with_ratings = RwSignal::new(true);
+    let can_export = desk.read(ViewState::can_export);
+    let idle = desk.read(ViewState::is_idle);
+    let problem = desk.read(|state| state.problem_at(Place::Travel).map(str::to_owned));
+    let offer = desk.read(|state| state.offer.clone());
+    let pick = move |_| {
+        if let Some(picker) = picker.get_untracked().filter(|_| idle.get_untracked()) {
+            picker.click();
+        }
+    };
+    view! {
+        <section class="travel" aria-labelledby="travel-title">
+            <h2 id="travel-title">"Take it with you"</h2>
+            <p class="note">
+                "What you taught as one file: this page reads it again, and so do Python's peft, llama.cpp and TRL."
+            </p>
+            <div class="travel-buttons">
+                <button
+                    class="action"
+                    type="button"
+                    aria-disabled=move || (!can_export.get()).then_some("true")
+                    on:click=move |_| desk.export(with_ratings.get_untracked())
+                >
+                    "Export"
+                </button>
+                <button
+                    class="action"
+                    type="button"
+                    aria-disabled=move || (!idle.get()).then_some("true")
+                    on:click=pick
+                >
+                    "Import"
+                </button>
+                <label class="travel-choice">
+                    <input type="checkbox" bind:checked=with_ratings />
+                    "with my texts and ratings"
+                </label>
+            </div>
+            <p role="alert" class="problem">{problem}</p>
+            {move || offer.get().map(|taste| view! { <Offer taste /> })}
+        </section>
+    }
+}
+
+/// What a file is, and the question whether to take it in.
+#[component]
+fn Offer(taste: TasteInfo) -> impl IntoView {
+    let desk = Desk::here();
+    view! {
+        <div class="offer" role="group" aria-label="The file">
+            <dl class="facts">
+                {words::taste(&taste).into_iter().map(|(name, value)| view! {
+                    <div><dt>{name}</dt><dd>{value}</dd></div>
+                }).collect_view()}
+            </dl>
+            <p class="note">
+                "What was taught becomes a lesson after the one in force, so Undo takes it back. Ratings that you have already \
+                 are not taken twice."
+            </p>
+            <div class="travel-buttons">
+                <button class="action next" type="button" on:click=move |_| desk.take_in()>"Take it in"</button>
+                <button class="quiet" type="button" on:click=move |_| desk.leave_it()>"Leave it"</button>
+            </div>
+        </div>
+    }
+}
+
+/// The picker itself, and the drop on the page. To be placed once.
+#[component]
+pub fn TastePicker() -> impl IntoView {
+    let desk = Desk::here();
+    let Picker(picker) = expect_context();
+    listen(desk);
+    let inspect = move |_| {
+        let Some(input) = picker.get_untracked() else { return };
+        if let Some(files) = input.files().filter(|files| files.length() > 0) {
+            desk.inspect(&files);
+        }
+        // So that the same file can be picked again.
+        input.set_value("");
+    };
+    view! {
+        <input
+            type="file"
+            hidden
+            multiple
+            accept=".zip,.json,.safetensors"
+            aria-label="Taste file"
+            node_ref=picker
+            on:change=inspect
+        />
+    }
+}
+
+/// Files may be dropped anywhere on the page. Without this, the browser would leave the page and show them.
+fn listen(desk: Desk) {
+    let over = use_event_listener(window(), ev::dragover, |event: DragEvent| event.prevent_default());
+    let drop = use_event_listener(window(), ev::drop, move |event: DragEvent| {
+        event.prevent_default();
+        if let Some(files) = files(&event).filter(|files| files.length() > 0) {
+            desk.inspect(&files);
+        }
+    });
+    on_cleanup(move || {
+        over();
+        drop();
+    });
+}
+
+/// `event.dataTransfer.files`
+fn files(event: &DragEvent) -> Option<FileList> {
+    let property = |of: &JsValue, name: &str| js_sys::Reflect::get(of, &name.into()).ok();
+    let transfer = property(event, "dataTransfer").filter(JsValue::is_object)?;
+    property(&transfer, "files")?.dyn_into().ok()
+}
