@@ -16,7 +16,8 @@ use crate::content::ContentType;
 use crate::feedback::{Metric, PartialRatings, Stars, Weights};
 use crate::insight::{Guess, Insight};
 use crate::protocol::{
-    Command, Judgement, Keeping, KeptModel, Material, ModelInfo, Pair, Post, PostId, RequestId, Step, TasteInfo, Verdict,
+    Command, Judgement, Keeping, KeptModel, Material, ModelInfo, Pair, Post, PostId, RequestId, Step, TasteInfo,
+    Verdict,
 };
 use crate::settings::Lora;
 use crate::timeline::{Node, NodeId, ROOT, Timeline};

@@ -15,8 +15,8 @@ use crate::engine::{Generation, Model};
 use crate::feedback::Weights;
 use crate::settings::{Objective, Sampling, Teaching};
 
-/// Rounds of practice in a lesson. Two do what four did, in half the time: the leash, not their number, says how far they lead.
-const ROUNDS: usize = 2;
+/// Rounds of practice in a lesson.
+const ROUNDS: usize = 3;
 
 /// Who judges what is practised, and what that is about.
 pub struct Practice {

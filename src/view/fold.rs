@@ -166,19 +166,7 @@ impl ViewState {
                     draft.tokens = tokens;
                 }
             }
-            Event::Written { posts } => {
-                let cut = self.draft.take().is_some_and(|draft| draft.prompt_cut);
-                self.chosen = None;
-                self.guesses.clear();
-                // What is written in a round is the round's affair.
-                if self.round.is_none() {
-                    self.phase = Phase::Ready;
-                    self.status = words::written(&posts, cut);
-                    let texts: Vec<&str> = posts.iter().map(|post| post.text.as_str()).collect();
-                    self.spoken = texts.join("\n\n");
-                }
-                self.put_all(posts);
-            }
+            Event::Written { posts } => self.wrote(posts),
             // A person rates faster than ratings are kept: an answer to an older rating must not undo a newer one.
             Event::Rated { post, ratings } if !self.waits_for(Work::Rate) => {
                 if let Some(post) = self.post_mut(post) {
@@ -216,6 +204,21 @@ impl ViewState {
             }
             Event::Failed { problem, fatal } => self.fail(work, problem, fatal),
         }
+    }
+
+    /// Posts are finished.
+    fn wrote(&mut self, posts: Vec<Post>) {
+        let cut = self.draft.take().is_some_and(|draft| draft.prompt_cut);
+        self.chosen = None;
+        self.guesses.clear();
+        // What is written in a round is the round's affair.
+        if self.round.is_none() {
+            self.phase = Phase::Ready;
+            self.status = words::written(&posts, cut);
+            let texts: Vec<&str> = posts.iter().map(|post| post.text.as_str()).collect();
+            self.spoken = texts.join("\n\n");
+        }
+        self.put_all(posts);
     }
 
     /// Folds an event about a lesson.

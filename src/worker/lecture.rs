@@ -170,7 +170,7 @@ impl Lecture {
         let number = u64::from(studio.timeline().next());
         let count = match self.kind {
             LessonKind::Rated | LessonKind::Preferred | LessonKind::Edited => self.teaching.replay * self.records.len(),
-            LessonKind::Automatic | LessonKind::Reweighted => 0,
+            LessonKind::Automatic | LessonKind::Reweighted | LessonKind::Imported => 0,
         };
         let replayed = replay::draw(&past, studio.usual(), count, number);
         let texts: Vec<&Completion> = self.records.iter().map(|record| &record.completion).collect();
