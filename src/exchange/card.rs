@@ -3,7 +3,7 @@
 use super::short;
 use crate::calendar;
 use crate::feedback::Metric;
-use crate::protocol::{Tally, TasteInfo};
+use crate::protocol::{Measured, Tally, TasteInfo};
 use crate::settings::Objective;
 use crate::statistics::{SIGNIFICANT, mean_interval, sign_test};
 
@@ -56,6 +56,9 @@ pub fn write(taste: &TasteInfo) -> String {
     let shares = Metric::ALL.map(|metric| format!("{} {:.0} %", metric.name(), 100.0 * taste.weights.share(metric)));
     line(&mut card, &format!("| What counts | {} |", shares.join(", ")));
     line(&mut card, &format!("| Held-out result | {} |", held_out(taste.tally)));
+    if let Some(measured) = &taste.measured {
+        line(&mut card, &format!("| Measured | {} |", on_held_out(measured)));
+    }
     if let Some(made_at) = taste.made_at {
         line(&mut card, &format!("| Packed | {} |", calendar::time(made_at)));
     }
@@ -101,6 +104,21 @@ fn held_out(tally: Tally) -> String {
         values.len(),
         100.0 * share.low,
         100.0 * share.high
+    )
+}
+
+/// What the automatic rater says of held-out prompts. It is not the person.
+fn on_held_out(measured: &Measured) -> String {
+    let percent = |share: f64| format!("{:+.0} %", 100.0 * share);
+    format!(
+        "mean reward {:.2} instead of the untaught model's {:.2} on {} texts about prompts that were not taught \
+         (95 % interval {} to {}), by an automatic rater whose rank correlation with the person is {:.2}",
+        measured.taught,
+        measured.untaught,
+        measured.texts,
+        percent(measured.low),
+        percent(measured.high),
+        measured.correlation
     )
 }
 

@@ -66,7 +66,7 @@ pub struct Trial {
 enum Stage {
     /// The next prompts' turn.
     Ready,
-    Writing(Generation),
+    Writing(Box<Generation>),
     /// What is written and not yet looked at.
     Looking,
 }
@@ -108,7 +108,7 @@ impl Trial {
                 self.stage = Stage::Ready;
                 return Ok(Some(self.signs()));
             }
-            Stage::Ready => self.stage = Stage::Writing(self.begin(model)?),
+            Stage::Ready => self.stage = Stage::Writing(Box::new(self.begin(model)?)),
             Stage::Writing(mut generation) => {
                 if generation.next(model, adapter)? {
                     self.stage = Stage::Writing(generation);

@@ -161,7 +161,8 @@ impl Client {
         let options = WorkerOptions::new();
         options.set_name(&name);
         let script = self.link.with_value(|link| script(link.build, link.source.as_ref()));
-        let worker = match Worker::new_with_options(&address(&script), &options) {
+        let script = builds::in_one_file().unwrap_or_else(|| address(&script));
+        let worker = match Worker::new_with_options(&script, &options) {
             Ok(worker) => Some(worker),
             Err(error) => {
                 leptos::logging::error!("the worker does not start: {error:?}");

@@ -12,6 +12,7 @@ use web_sys::{
     ServiceWorkerUpdateViaCache,
 };
 
+use crate::ui::builds;
 use crate::ui::desk::Desk;
 use crate::view::Phase;
 
@@ -214,6 +215,10 @@ pub fn NewVersion() -> impl IntoView {
 pub fn OfflineNote() -> impl IntoView {
     let offline = expect_context::<Offline>();
     let words = move || match offline.kept.get() {
+        Kept::No if builds::is_one_file() => {
+            "This page is one file: it opens without a connection, and what you teach is kept in this browser. Here the engine \
+             computes on one thread, and models that you open are not kept."
+        }
         Kept::No => {
             "Not here: this browser or this address does not keep the page, so that it needs a connection to open."
         }

@@ -50,7 +50,7 @@ impl Desk {
                 return;
             }
         }
-        self.page.fail("it is sure of nothing").await
+        self.page.fail("it is sure of nothing").await;
     }
 
     /// What the newest entry of the history says of its four ratings.
@@ -130,7 +130,7 @@ async fn other_weights_offer_to_teach_old_ratings_again() {
     desk.teach().await;
     assert!(desk.page.all("button", "Teach them again").await.is_empty());
     let weight = desk.page.the("slider", "Clarity weight").await;
-    weight.send_keys(Key::End.to_string()).await.expect("a key");
+    weight.send_keys(Key::End + "").await.expect("a key");
     desk.page.press("Teach them again").await;
     desk.learns(2).await;
     desk.hears("under your new weights").await;

@@ -30,6 +30,8 @@ pub fn file(name: &str) -> Vec<u8> {
 /// A desk that is being set up: a server with a browser of its own.
 pub struct Setup {
     server: Server,
+    /// Where the page is opened.
+    address: String,
     /// What runs in the page before its own scripts.
     pub scripts: Vec<String>,
 }
@@ -41,10 +43,18 @@ impl Setup {
             base: base.into(),
             ..Options::default()
         };
+        let server = Server::start(&dist(), options).expect("the server starts");
         Self {
-            server: Server::start(&dist(), options).expect("the server starts"),
+            address: server.url().to_owned(),
+            server,
             scripts: vec![include_str!("witness.js").into()],
         }
+    }
+
+    /// The page is opened from this file, and the server stands idle.
+    pub fn from_file(mut self, file: &Path) -> Self {
+        self.address = format!("file://{}", file.display());
+        self
     }
 
     /// What the server gives in the place of files.
@@ -69,11 +79,12 @@ impl Setup {
     /// Opens the page and does not wait for it.
     pub async fn enter(self) -> Desk {
         let (driver, profile) = (ChromeDriver::start(), Profile::fresh());
-        let page = visit(&driver, &profile, &self.server, &self.scripts).await;
+        let page = visit(&driver, &profile, &self.address, &self.scripts).await;
         Desk {
             page,
             driver,
             profile,
+            address: self.address,
             server: self.server,
             scripts: self.scripts,
         }
@@ -93,6 +104,7 @@ pub struct Desk {
     driver: ChromeDriver,
     profile: Profile,
     pub server: Server,
+    address: String,
     scripts: Vec<String>,
 }
 
@@ -114,16 +126,18 @@ impl Desk {
             driver,
             profile,
             server,
+            address,
             scripts,
         } = self;
         drop((page, driver));
         let driver = ChromeDriver::start();
-        let page = visit(&driver, &profile, &server, &scripts).await;
+        let page = visit(&driver, &profile, &address, &scripts).await;
         let desk = Self {
             page,
             driver,
             profile,
             server,
+            address,
             scripts,
         };
         desk.becomes("ready").await;
@@ -346,7 +360,7 @@ impl Desk {
         let second = driver.new_tab().await.expect("another tab");
         self.turn_to_tab(&second).await;
         prepare(&self.page, &self.scripts).await;
-        driver.goto(self.server.url()).await.expect("the page opens");
+        driver.goto(&self.address).await.expect("the page opens");
         first
     }
 
@@ -640,13 +654,13 @@ impl Desk {
 const METRICS: [&str; 4] = ["Relevance", "Clarity", "Originality", "Engagement"];
 
 /// Opens the page in a new browser, with these scripts in it.
-async fn visit(driver: &ChromeDriver, profile: &Profile, server: &Server, scripts: &[String]) -> Page {
+async fn visit(driver: &ChromeDriver, profile: &Profile, address: &str, scripts: &[String]) -> Page {
     let page = Page {
         driver: driver.browser(profile).await,
         patience: PATIENCE,
     };
     prepare(&page, scripts).await;
-    page.driver.goto(server.url()).await.expect("the page opens");
+    page.driver.goto(address).await.expect("the page opens");
     page
 }
 

@@ -33,6 +33,7 @@ mod looks;
 mod memory;
 mod models;
 mod offline;
+mod one_file;
 mod proof;
 mod survival;
 mod taste;

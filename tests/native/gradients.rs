@@ -47,7 +47,7 @@ impl Bench {
 
     /// `c · CE + β · KL`, a scalar, and the two parts.
     fn loss(&self, c: f64, beta: f64) -> (Tensor, f64, f64) {
-        let (untaught, _) = self.batch.references(&self.model).expect("base");
+        let untaught = self.batch.references(&self.model).expect("base");
         let hidden = self
             .batch
             .hidden(&self.model, Some(self.learner.trainable()))

@@ -249,7 +249,7 @@ fn one_rating_moves_its_post_and_leaves_other_prompts_alone() {
         let mut learner = learner(&model);
         let log_probs = |learner: &Learner| -> Vec<f64> {
             let batch = Batch::new(&others, model.config().n_positions).expect("a batch");
-            let (references, _) = batch.references(&model).expect("references");
+            let references = batch.references(&model).expect("references");
             let readings = batch
                 .read(&model, Some(learner.adapter()), &references)
                 .expect("readings");

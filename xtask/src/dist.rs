@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::builds;
+use crate::bundle;
 use crate::offline;
 use crate::shell::{cargo, root, run, say};
 use crate::tools;
@@ -16,8 +17,8 @@ pub fn folder() -> PathBuf {
     root().join("dist")
 }
 
-/// Makes `dist/`: the page, its worker in two builds, and `public/` with a service worker that lists all of it, by relative
-/// addresses.
+/// Makes `dist/`: the page, its worker in two builds, `public/` with a service worker that lists all of it, by relative addresses,
+/// and a copy of everything in one file.
 pub fn build() -> Result<()> {
     ensure!(
         std::env::var_os("RUSTFLAGS").is_none(),
@@ -42,6 +43,8 @@ pub fn build() -> Result<()> {
 
     say("Building the worker once more, for browsers with relaxed SIMD");
     builds::FAST.make("worker", &["web"], &folder().join("fast"), &tools)?;
+
+    bundle::make(&folder())?;
 
     // Last: it lists what the others have made.
     offline::complete(&folder())

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod budget;
 pub mod builds;
+pub mod bundle;
 pub mod dist;
 pub mod export;
 pub mod offline;

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use xtask::serve::{Headers, Options, Server};
-use xtask::{bench, budget, dist, export, test, tools};
+use xtask::{bench, budget, bundle, dist, export, test, tools};
 
 const HELP: &str = "\
 Fledge's developer commands
 
   cargo xtask build                     make dist/, a folder that any static server can serve
+  cargo xtask bundle                    the same, and say where the copy in one file lies, which opens by a double click
   cargo xtask serve [--port N] [--dist] [--under PATH]
                                         make dist/ and serve it on this machine, with the strictest headers it works under
                                           --port N  start looking for a free port at N (8080)
@@ -55,6 +56,11 @@ fn run(arguments: &[String]) -> Result<()> {
     }
     match command {
         "build" => dist::build(),
+        "bundle" => {
+            dist::build()?;
+            println!("{}", dist::folder().join(bundle::NAME).display());
+            Ok(())
+        }
         "serve" => serve(rest),
         "test" => test::run(),
         "bench" => bench::measure(&bench::Options::parse(rest)?),

@@ -40,7 +40,7 @@ const STAGES: [Stage; 7] = [
     },
     Stage {
         name: "build",
-        why: "the folder that is published",
+        why: "the folder that is published, and all of it in one file",
         run: build,
     },
     Stage {

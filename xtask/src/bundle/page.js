@@ -1,0 +1,30 @@
+// Starts the page of a single file: the programs lie in it, and nothing is fetched.
+// The braces keep its names apart from those of the program before it.
+{
+  const base64 = (name) => document.querySelector(`script[data-file="${name}"]`).textContent;
+
+  const bytes = (text) => {
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+    const characters = atob(text);
+    const array = new Uint8Array(characters.length);
+    for (let at = 0; at < array.length; at++) array[at] = characters.charCodeAt(at);
+    return array;
+  };
+
+  /** The address of the worker: src/ui/client.rs asks for it. */
+  window.fledgeWorker = () => {
+    const files = ["worker_bg.wasm", "model/config.json", "model/tokenizer.json", "model/fledge.json", "model/model.safetensors"];
+    const given = Object.fromEntries(files.map((name) => [name, base64(name)]));
+    const parts = [
+      `const given = ${JSON.stringify(given)};\n`,
+      `const page = ${JSON.stringify(document.baseURI)};\n`,
+      `const bytes = ${bytes};\n`,
+      bytes(base64("loader.js")),
+      bytes(base64("worker.js")),
+      "\nwasm_bindgen({ module_or_path: bytes(given['worker_bg.wasm']) });\n",
+    ];
+    return URL.createObjectURL(new Blob(parts, { type: "text/javascript" }));
+  };
+
+  await __wbg_init({ module_or_path: bytes(base64("app.wasm")) });
+}
