@@ -231,10 +231,10 @@ impl Default for Teaching {
     fn default() -> Self {
         Self {
             objective: Objective::default(),
-            steps: 4,
+            steps: 2,
             learning_rate: 1e-3,
             kl_weight: 0.1,
-            kl_target: 0.15,
+            kl_target: 0.1,
             replay: 2,
             practice: 8,
             lora: Lora::default(),

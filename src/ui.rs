@@ -27,6 +27,7 @@ mod rating;
 mod sampling;
 mod segment;
 mod settings;
+mod share;
 mod space;
 mod status;
 mod teach;

@@ -42,9 +42,11 @@ fn measure(options: &Options) {
     let model = embedded();
     let settings = options.settings();
     let mut runs: Vec<(&Setting, &Rater, u64)> = Vec::new();
-    for setting in &settings {
-        for rater in RATERS.iter().filter(|rater| options.wants(rater.name)) {
-            runs.extend((0..options.seeds).map(|seed| (setting, rater, options.first_seed + seed)));
+    // Seed by seed, so that a run that is cut short has something of everything.
+    for seed in 0..options.seeds {
+        for setting in &settings {
+            let raters = RATERS.iter().filter(|rater| options.wants(rater.name));
+            runs.extend(raters.map(|rater| (setting, rater, options.first_seed + seed)));
         }
     }
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -62,6 +64,9 @@ fn measure(options: &Options) {
                         begun.elapsed().as_secs_f64(),
                         done[count - 1]
                     );
+                    if let Some(file) = &options.csv {
+                        std::fs::write(file, report::csv(&done)).expect("the file can be written");
+                    }
                 }
             });
         }
@@ -70,9 +75,6 @@ fn measure(options: &Options) {
     println!("{}", report::tables(&settings, &outcomes));
     for rater in RATERS.iter().filter(|rater| options.wants(rater.name)) {
         println!("- {}: {}", rater.name, rater.about);
-    }
-    if let Some(file) = &options.csv {
-        std::fs::write(file, report::csv(&outcomes)).expect("the file can be written");
     }
 }
 

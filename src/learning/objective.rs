@@ -143,7 +143,7 @@ impl Default for Leash {
 
 impl Leash {
     /// How far the weight changes at a time, at most.
-    const PACE: f64 = 0.3;
+    const PACE: f64 = 0.5;
     /// The weight stays within this factor of what is set, up and down.
     const REACH: f64 = 32.0;
 

@@ -43,7 +43,7 @@ const fn watched(content: ContentType) -> &'static [&'static str] {
 }
 
 /// Texts for each prompt that is watched.
-const EACH_WATCHED: usize = 2;
+const EACH_WATCHED: usize = 4;
 
 /// The first seed of their texts.
 const WATCHED_SEED: u64 = 7_000;

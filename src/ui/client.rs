@@ -3,14 +3,15 @@
 //! A worker is told its name. It holds a Web Lock of that name from before it says `Ready` for as long as it lives, so
 //! the page, which asks for the same lock, gets it in the moment when the worker is gone, whatever killed it.
 
-use js_sys::{Array, Function, Reflect};
+use js_sys::{Array, Function, Reflect, Uint8Array};
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{ErrorEvent, FileList, MessageEvent, Worker, WorkerOptions};
+use web_sys::{Blob, ErrorEvent, MessageEvent, Worker, WorkerOptions};
 
+use crate::content::ContentType;
 use crate::protocol::{Command, Event, ModelSource, Reply, Request, RequestId};
 use crate::settings::{Build, Precision};
-use crate::ui::{builds, download};
+use crate::ui::{builds, download, share};
 use crate::view::ViewState;
 
 /// The embedded model's folder; beside the page.
@@ -53,6 +54,8 @@ struct Link {
     precision: Precision,
     /// Which program it runs.
     build: Build,
+    /// The next file that is packed goes into a copy of the page that writes this.
+    sharing: Option<ContentType>,
 }
 
 /// What the person prefers of all that a new worker does.
@@ -81,6 +84,7 @@ impl Client {
                 source: wishes.kept.map(|id| ModelSource::Kept { id }),
                 precision: wishes.precision,
                 build: builds::choose(wishes.build),
+                sharing: None,
             }),
         };
         client.spawn();
@@ -108,7 +112,7 @@ impl Client {
     }
 
     /// Sends a command with files that the person picked.
-    pub fn send_with_files(self, command: Command, files: &FileList) {
+    pub fn send_with_files(self, command: Command, files: &JsValue) {
         if let Some(request) = self.ask(command) {
             self.post(&request, Some(files));
         }
@@ -138,7 +142,7 @@ impl Client {
     }
 
     /// Sends a request, with files beside it: they are no plain data.
-    fn post(self, request: &Request, files: Option<&FileList>) {
+    fn post(self, request: &Request, files: Option<&JsValue>) {
         let sent = serde_wasm_bindgen::to_value(request)
             .map_err(JsValue::from)
             .and_then(|message| {
@@ -225,13 +229,34 @@ impl Client {
                 self.post(request, None);
             }
         }
-        if let Event::Exported { name, .. } = &reply.event {
-            let file = Reflect::get(message, &"file".into()).unwrap_or_default();
-            if let Err(error) = download::save(name, &file) {
-                leptos::logging::error!("the file could not be saved: {error:?}");
-            }
-        }
+        let exported = if let Event::Exported { name, .. } = &reply.event {
+            Some(name.clone())
+        } else {
+            None
+        };
         self.state.update(|state| state.answered(reply));
+        if let Some(name) = exported {
+            let file = Reflect::get(message, &"file".into()).unwrap_or_default();
+            self.hand_out(name, file.unchecked_into());
+        }
+    }
+
+    /// From now on, the next file that the worker packs goes into a copy of the page.
+    pub fn share_next(self, content: ContentType) {
+        self.link.update_value(|link| link.sharing = Some(content));
+    }
+
+    /// Saves a file that the worker has packed, alone or in a copy of the page.
+    fn hand_out(self, name: String, file: Uint8Array) {
+        let sharing = self.link.try_update_value(|link| link.sharing.take()).flatten();
+        if let Some(content) = sharing {
+            let saved = share::save(self.state, name, file, content);
+            return leptos::task::spawn_local(saved);
+        }
+        let blob = Blob::new_with_u8_array_sequence(&Array::of1(&file));
+        if let Err(error) = blob.and_then(|blob| download::save(&name, &blob)) {
+            leptos::logging::error!("the file could not be saved: {error:?}");
+        }
     }
 
     /// Asks for the lock that the worker holds. Where Web Locks are missing (`file://`), errors alone must do.

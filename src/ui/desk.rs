@@ -1,6 +1,7 @@
 //! What the components share: the state, the preferences, and the verbs of the page.
 
 use leptos::prelude::*;
+use wasm_bindgen::JsValue;
 use web_sys::FileList;
 
 use crate::catalogue::HUB;
@@ -11,6 +12,7 @@ use crate::settings::Build;
 use crate::timeline::NodeId;
 use crate::ui::client::{self, Client, Wishes};
 use crate::ui::preferences::{Preferences, SEEDS};
+use crate::ui::share;
 use crate::view::{Phase, Place, ViewState, words};
 
 /// The writing desk. Every component gets it with [`Desk::here`].
@@ -50,6 +52,7 @@ impl Desk {
         provide_context(desk);
         desk.show_by_preferences();
         desk.remember_the_model();
+        share::open(desk);
         desk
     }
 
@@ -348,8 +351,16 @@ impl Desk {
         }
     }
 
+    /// Has a copy of the page made, with what was taught inside.
+    pub fn share(self, ratings: bool) {
+        if self.state.with_untracked(ViewState::can_export) {
+            self.client.share_next(self.state.with_untracked(|state| state.content));
+        }
+        self.export(ratings);
+    }
+
     /// Has files looked at that the person picked or dropped, or says why not.
-    pub fn inspect(self, files: &FileList) {
+    pub fn inspect(self, files: &JsValue) {
         if self.state.with_untracked(ViewState::is_idle) {
             self.client.send_with_files(Command::Inspect, files);
         } else {

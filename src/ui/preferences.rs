@@ -9,8 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::content::ContentType;
 use crate::feedback::Weights;
 use crate::settings::{Build, Precision, Sampling, Teaching};
+use crate::ui::share;
 
 const KEY: &str = "fledge.preferences";
+
+/// A copy that somebody shared keeps its own.
+fn key() -> String {
+    share::space().map_or_else(|| KEY.to_owned(), |space| format!("{KEY}.{space}"))
+}
 
 /// Seeds stay below 2^32, so that they are short to read and exact in JavaScript.
 pub const SEEDS: f64 = 4_294_967_296.0;
@@ -107,12 +113,15 @@ impl Preferences {
         if !storage_is_there() {
             return Self::default();
         }
-        LocalStorage::get(KEY).unwrap_or_default()
+        LocalStorage::get(key()).unwrap_or_else(|_| Self {
+            content: share::content().unwrap_or_default(),
+            ..Self::default()
+        })
     }
 
     /// Keeps them, if the browser allows.
     pub fn save(&self) {
-        if storage_is_there() && LocalStorage::set(KEY, self).is_err() {
+        if storage_is_there() && LocalStorage::set(key(), self).is_err() {
             leptos::logging::warn!("the preferences could not be kept");
         }
     }

@@ -34,7 +34,8 @@ pub fn Travel() -> impl IntoView {
         <section class="travel" aria-labelledby="travel-title">
             <h2 id="travel-title">"Take it with you"</h2>
             <p class="note">
-                "What you taught as one file: this page reads it again, and so do Python's peft, llama.cpp and TRL."
+                "What you taught as one file: this page reads it again, and so do Python's peft, llama.cpp and TRL. Or as a page of
+                its own, which opens by a double click with all of it inside."
             </p>
             <div class="travel-buttons">
                 <button
@@ -52,6 +53,14 @@ pub fn Travel() -> impl IntoView {
                     on:click=pick
                 >
                     "Import"
+                </button>
+                <button
+                    class="action"
+                    type="button"
+                    aria-disabled=move || (!can_export.get()).then_some("true")
+                    on:click=move |_| desk.share(with_ratings.get_untracked())
+                >
+                    "Share as a page"
                 </button>
                 <label class="travel-choice">
                     <input type="checkbox" bind:checked=with_ratings />

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::history::{History, Record};
+use super::host;
 use super::parcel;
 use super::problem::Problem;
 use super::store::{self, Change, Store};
@@ -29,11 +30,17 @@ use crate::timeline::{Node, NodeId, ROOT, Timeline};
 /// The adapter's random half starts from this seed, so that the same lessons make the same adapter.
 const SEED: u64 = 0;
 
-/// Under which name a history is kept. Posts have the model's own, as they had before there were types.
+/// Under which name a history is kept. Posts have the model's own, as they had before there were types. A copy of the page in one
+/// file that somebody shared (`src/ui/share.rs`) has a space of its own: all files of a device share one database.
 fn shelf(model: &Model, content: ContentType) -> String {
+    let space = js_sys::Reflect::get(&host::scope(), &"space".into());
+    let model = match space.ok().and_then(|space| space.as_string()) {
+        Some(space) => format!("{}@{space}", model.id()),
+        None => model.id().to_owned(),
+    };
     match content {
-        ContentType::Post => model.id().to_owned(),
-        ContentType::Email | ContentType::Copy => format!("{}/{}", model.id(), content.tag()),
+        ContentType::Post => model,
+        ContentType::Email | ContentType::Copy => format!("{model}/{}", content.tag()),
     }
 }
 

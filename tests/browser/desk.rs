@@ -45,14 +45,14 @@ impl Setup {
         };
         let server = Server::start(&dist(), options).expect("the server starts");
         Self {
-            address: server.url().to_owned(),
+            address: server.url().clone(),
             server,
             scripts: vec![include_str!("witness.js").into()],
         }
     }
 
     /// The page is opened from this file, and the server stands idle.
-    pub fn from_file(mut self, file: &Path) -> Self {
+    pub fn opened_from(mut self, file: &Path) -> Self {
         self.address = format!("file://{}", file.display());
         self
     }
@@ -386,16 +386,26 @@ impl Desk {
 
     /// Has what was taught packed, and returns the file that the browser saves.
     pub async fn export(&self, folder: &Path) -> PathBuf {
+        self.save_by("Export", "is packed", "zip", folder).await
+    }
+
+    /// Has a copy of the page made, and returns it.
+    pub async fn share(&self, folder: &Path) -> PathBuf {
+        self.save_by("Share as a page", "is made", "html", folder).await
+    }
+
+    /// Presses a button, hears about it, and waits for the file of this kind that the browser saves.
+    async fn save_by(&self, button: &str, words: &str, kind: &str, folder: &Path) -> PathBuf {
         let into = json!({ "behavior": "allow", "downloadPath": folder });
         self.page.devtools("Browser.setDownloadBehavior", into).await;
-        self.page.press("Export").await;
-        self.hears("is packed").await;
+        self.page.press(button).await;
+        self.hears(words).await;
         let deadline = Instant::now() + PATIENCE;
         loop {
             let files = std::fs::read_dir(folder).expect("a folder");
             let mut paths = files.map(|file| file.expect("a file").path());
-            if let Some(zip) = paths.find(|path| path.extension().is_some_and(|kind| kind == "zip")) {
-                return zip;
+            if let Some(saved) = paths.find(|path| path.extension().is_some_and(|found| found == kind)) {
+                return saved;
             }
             if Instant::now() > deadline {
                 self.page.fail("no file was saved").await;

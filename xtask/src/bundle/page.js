@@ -1,7 +1,8 @@
 // Starts the page of a single file: the programs lie in it, and nothing is fetched.
 // The braces keep its names apart from those of the program before it.
 {
-  const base64 = (name) => document.querySelector(`script[data-file="${name}"]`).textContent;
+  const element = (name) => document.querySelector(`script[data-file="${name}"]`);
+  const base64 = (name) => element(name).textContent;
 
   const bytes = (text) => {
     if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
@@ -11,7 +12,20 @@
     return array;
   };
 
-  /** The address of the worker: src/ui/client.rs asks for it. */
+  /** What a person has put into this copy (src/ui/share.rs): nothing, or a taste file and what belongs to it. */
+  window.fledgeGiven = () => {
+    const taste = element("taste.zip");
+    return taste ? { taste: bytes(taste.textContent), ...taste.dataset } : {};
+  };
+
+  /** This file without that, whatever the page has become since. */
+  window.fledgePage = () => {
+    const scripts = [...document.body.querySelectorAll("script[data-file]:not([data-file='taste.zip']), script[type=module]")];
+    const body = `<p id="start">Fledge starts …</p>\n${scripts.map((script) => script.outerHTML).join("\n")}`;
+    return `<!doctype html>\n<html lang="en">\n${document.head.outerHTML}\n<body>${body}\n</body>\n</html>\n`;
+  };
+
+  /** The address of the worker: src/ui/builds.rs asks for it. */
   window.fledgeWorker = () => {
     const files = ["worker_bg.wasm", "model/config.json", "model/tokenizer.json", "model/fledge.json", "model/model.safetensors"];
     const given = Object.fromEntries(files.map((name) => [name, base64(name)]));
@@ -19,6 +33,7 @@
       `const given = ${JSON.stringify(given)};\n`,
       `const page = ${JSON.stringify(document.baseURI)};\n`,
       `const bytes = ${bytes};\n`,
+      `self.space = ${JSON.stringify(element("taste.zip")?.dataset.space)};\n`,
       bytes(base64("loader.js")),
       bytes(base64("worker.js")),
       "\nwasm_bindgen({ module_or_path: bytes(given['worker_bg.wasm']) });\n",
