@@ -391,8 +391,11 @@ pub fn insight(state: &ViewState) -> String {
     let ratings = insight.ratings();
     let correlation = insight.reward_correlation(&state.weights);
     if ratings < LEAST_RATINGS {
+        // It looks at them from the second on.
+        let rated = state.posts.iter().filter(|post| post.rated().is_some()).count();
+        let seen = ratings.max(rated.min(LEAST_RATINGS));
         return format!(
-            "It learns from your ratings how you rate. It has seen {ratings} of the {LEAST_RATINGS} that it needs before it says anything."
+            "It learns from your ratings how you rate. It has seen {seen} of the {LEAST_RATINGS} that it needs before it says anything."
         );
     }
     let found = format!(
