@@ -76,7 +76,7 @@ impl Sampling {
 /// How strongly what was taught may count: from not at all to half as much again.
 pub const STRENGTH: RangeInclusive<f64> = 0.0..=1.5;
 
-/// Which program the worker runs. Both compute the same to the last bits of an f32.
+/// Which program the worker runs. Both compute the same, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Build {
     /// For every supported browser: plain SIMD.

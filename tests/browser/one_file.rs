@@ -50,7 +50,7 @@ async fn a_file_writes_learns_and_remembers_without_a_request() {
     desk.asked_for_nothing().await;
     desk.is_unharmed().await;
     let friend = Desk::set_up().opened_from(&copy).open().await;
-    friend.becomes_the_lesson("Lesson 1").await;
+    friend.becomes_the_lesson("lesson 1").await;
     friend.be_greedy().await;
     assert_eq!(friend.write(PROMPT).await, taught);
     std::fs::remove_dir_all(&folder).expect("the folder");
@@ -66,13 +66,16 @@ async fn a_shared_copy_writes_as_it_was_taught_and_learns_on_by_itself() {
     desk.rate([1, 2, 1, 1]).await;
     desk.teach().await;
     let taught = desk.write(PROMPT).await;
-    let history = desk.history().await;
     let copy = desk.share(&folder).await;
     desk.is_unharmed().await;
 
     let friend = Desk::set_up().opened_from(&copy).open().await;
-    friend.becomes_the_lesson("Lesson 1").await;
-    assert_eq!(friend.history().await, history);
+    friend.becomes_the_lesson("lesson 1").await;
+    assert_eq!(
+        friend.history().await.len(),
+        1,
+        "what was rated is there; what was not, is nobody's business"
+    );
     friend.be_greedy().await;
     assert_eq!(friend.write(PROMPT).await, taught, "word for word");
     friend.asked_for_nothing().await;

@@ -1,17 +1,15 @@
 //! Inner loops for WebAssembly's relaxed vectors: one instruction multiplies 16 bytes and adds them in fours.
 //!
-//! Its second operand has to be below 128 for all machines to agree; here it is the activations.
+//! Its second operand has to be below 128 for all machines to agree; here it is the activations. Nothing else is relaxed: fused
+//! multiplication would round in other places than plain SIMD does, and the same seed should write the same text everywhere.
 
-use core::arch::wasm32::{
-    f32x4_convert_i32x4, f32x4_mul, f32x4_relaxed_madd, f32x4_splat, i32x4_relaxed_dot_i8x16_i7x16_add, u32x4_splat,
-    v128,
-};
+use core::arch::wasm32::{f32x4_mul, f32x4_splat, i32x4_relaxed_dot_i8x16_i7x16_add, u32x4_splat};
 
 use super::Loops;
 use super::activations::{Group, Rounded};
 use super::gradient::Strips;
 use super::packed::{Block, GROUP, PANEL, QUADS};
-use super::simd128::{expand, load, product_with, round, scales, splats, start, store, sum, transpose};
+use super::simd128::{accumulate, expand, load, product, round, scales, splats, start, sum, transpose};
 
 /// 128-bit vectors with relaxed instructions.
 #[derive(Debug)]
@@ -49,12 +47,6 @@ impl Loops for Relaxed {
     fn product(&self, a: &[[f32; 4]], b: &[[f32; 8]], y: &mut [[f32; 8]; 4]) {
         product(a, b, y);
     }
-}
-
-#[inline]
-fn accumulate(y: &mut [f32; PANEL], quad: usize, dots: v128, scale: v128) {
-    let y = &mut y.as_chunks_mut::<4>().0[quad];
-    store(y, f32x4_relaxed_madd(f32x4_convert_i32x4(dots), scale, load(y)));
 }
 
 #[inline(never)]
@@ -106,9 +98,4 @@ fn tile_quads<const QUAD: usize>(block: &Block, x: &Group<4>, y: &mut [[f32; PAN
         accumulate(&mut y[token], QUAD, dots[token][0], f32x4_mul(first, scale));
         accumulate(&mut y[token], QUAD + 1, dots[token][1], f32x4_mul(second, scale));
     }
-}
-
-#[inline(never)]
-fn product(a: &[[f32; 4]], b: &[[f32; 8]], y: &mut [[f32; 8]; 4]) {
-    product_with(a, b, y, |a, b, sum| f32x4_relaxed_madd(a, b, sum));
 }

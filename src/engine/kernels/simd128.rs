@@ -293,19 +293,9 @@ pub(super) fn sum(block: &mut Block) {
     }
 }
 
-#[inline(never)]
-fn product(a: &[[f32; 4]], b: &[[f32; 8]], y: &mut [[f32; 8]; 4]) {
-    product_with(a, b, y, |a, b, sum| f32x4_add(sum, f32x4_mul(a, b)));
-}
-
 /// Eight sums: with twelve, V8 runs out of registers.
-#[inline]
-pub(super) fn product_with(
-    a: &[[f32; 4]],
-    b: &[[f32; 8]],
-    y: &mut [[f32; 8]; 4],
-    multiply_add: impl Fn(v128, v128, v128) -> v128,
-) {
+#[inline(never)]
+pub(super) fn product(a: &[[f32; 4]], b: &[[f32; 8]], y: &mut [[f32; 8]; 4]) {
     let mut sums = [[f32x4_splat(0.0); 2]; 4];
     for (a, b) in a.iter().zip(b) {
         let [first, second] = b.as_chunks::<4>().0 else {
@@ -313,8 +303,8 @@ pub(super) fn product_with(
         };
         let (first, second) = (load(first), load(second));
         for (a, sums) in splats(load(a)).into_iter().zip(&mut sums) {
-            sums[0] = multiply_add(a, first, sums[0]);
-            sums[1] = multiply_add(a, second, sums[1]);
+            sums[0] = f32x4_add(sums[0], f32x4_mul(a, first));
+            sums[1] = f32x4_add(sums[1], f32x4_mul(a, second));
         }
     }
     for (y, sums) in y.iter_mut().zip(sums) {
