@@ -10,9 +10,9 @@ const PROMPT: &str = "Opening a second shop";
 /// Enough for the rater to be heard.
 const RATINGS: u64 = 16;
 
-/// The longer the better, in stars.
+/// The longer the better, in stars: what is written here has 15 to 35 words.
 fn by_length(text: &str) -> [usize; 4] {
-    [(text.split_whitespace().count() / 7 + 1).min(5); 4]
+    [(text.split_whitespace().count().saturating_sub(14) / 4).clamp(1, 5); 4]
 }
 
 impl Desk {
@@ -79,7 +79,7 @@ async fn it_fills_in_stars_teaches_by_itself_and_measures() {
     let filled_in = desk.ratings().await;
     assert!(filled_in.iter().all(|stars| *stars > 0), "{filled_in:?}");
     desk.hears("Filled in as you would rate it").await;
-    let corrected = if filled_in[1] == 1 { 2 } else { 1 };
+    let corrected = if filled_in[1] == 1 { 2 } else { filled_in[1] - 1 };
     let clarity = desk.page.the("radiogroup", "Clarity").await;
     let star = clarity
         .find_all(thirtyfour::By::Css("input"))
