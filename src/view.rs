@@ -370,10 +370,13 @@ impl ViewState {
             .filter(|_| self.insight.is_honest(&self.weights))
     }
 
-    /// Of several candidates, the one that the automatic rater would rate highest.
+    /// Of several candidates, the one that the automatic rater would rate highest, of those that it is sure of.
     #[must_use]
     pub fn favourite(&self) -> Option<PostId> {
-        let reward = |post: &Post| Some((self.guess(post.id)?.reward(&self.weights).get(), post.id));
+        let reward = |post: &Post| {
+            let guess = self.guess(post.id).filter(|guess| guess.is_sure())?;
+            Some((guess.reward(&self.weights).get(), post.id))
+        };
         if self.is_taught() || self.candidates().count() < 2 {
             return None;
         }

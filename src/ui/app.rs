@@ -50,9 +50,9 @@ pub fn App() -> impl IntoView {
                 <Curve />
                 <LastLesson />
                 <Lessons />
-                <Travel />
                 <Proof />
                 <AutomaticRater />
+                <Travel />
                 <History />
             </aside>
         </main>
