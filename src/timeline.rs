@@ -140,6 +140,13 @@ impl Timeline {
             .find(|node| node.lesson.posts.iter().any(|taught| taught.post == post))
     }
 
+    /// The reward that each post in force was taught with; what was taught again counts as it was taught last.
+    #[must_use]
+    pub fn rewards(&self) -> BTreeMap<PostId, f64> {
+        let taught = self.in_force().flat_map(|node| &node.lesson.posts);
+        taught.filter_map(|post| Some((post.post, post.reward?))).collect()
+    }
+
     /// Where Undo leads.
     #[must_use]
     pub fn before(&self) -> Option<NodeId> {

@@ -434,20 +434,12 @@ impl ViewState {
     /// How many rated posts in force would have been taught another reward under today's weights, by a twentieth or more.
     #[must_use]
     pub fn reweighted(&self) -> usize {
-        let mut taught = BTreeMap::new();
-        for node in self.timeline.in_force() {
-            taught.extend(
-                node.lesson
-                    .posts
-                    .iter()
-                    .filter_map(|post| Some((post.post, post.reward?))),
-            );
-        }
         let is_other = |(id, before): (&PostId, &f64)| {
             let post = self.posts.iter().find(|post| post.id == *id)?;
             let now = self.weights.reward(&post.rated()?).get();
             Some((now - before).abs() >= 0.05)
         };
+        let taught = self.timeline.rewards();
         taught.iter().filter_map(is_other).filter(|other| *other).count()
     }
 

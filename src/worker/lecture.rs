@@ -192,10 +192,15 @@ impl Lecture {
             LessonKind::Imported => return Err(nothing()),
         };
         // The rounds of the automatic rater are practice themselves.
-        let practice = studio
-            .rater(&self.records)
-            .filter(|_| self.kind != LessonKind::Automatic);
-        let practice = practice.map(|rater| {
+        let fitted = match self.kind {
+            LessonKind::Automatic => None,
+            LessonKind::Rated
+            | LessonKind::Preferred
+            | LessonKind::Edited
+            | LessonKind::Reweighted
+            | LessonKind::Imported => studio.rater(&self.records),
+        };
+        let practice = fitted.map(|rater| {
             let insight = rater.insight();
             self.rater = insight
                 .is_honest(&self.weights)

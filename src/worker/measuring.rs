@@ -42,14 +42,12 @@ impl Measuring {
         if node == ROOT {
             return Err(Problem::NoMaterial("nothing is taught yet that could be measured"));
         }
-        let rater = studio.rater(&[]).filter(|rater| rater.insight().is_honest(&weights));
+        let rater = studio.honest_rater(&weights)?;
         Ok(Job::Measure(Box::new(Self {
             request,
             node,
             weights,
-            rater: rater.ok_or(Problem::NoMaterial(
-                "the automatic rater does not know you well enough yet",
-            ))?,
+            rater,
             trial: trial(studio),
             untaught: None,
             told: 0,

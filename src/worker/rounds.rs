@@ -8,6 +8,7 @@ use super::problem::Problem;
 use super::studio::Studio;
 use super::writing::{Order, Writing};
 use crate::feedback::Weights;
+use crate::learning::rater::Rater;
 use crate::protocol::{Event, MOST_CANDIDATES, MOST_ROUNDS, PostId, RequestId};
 use crate::settings::{Sampling, Teaching};
 
@@ -18,6 +19,8 @@ const ROUND_SEED: u64 = 1 << 41;
 pub struct Rounds {
     /// What they answer.
     pub request: RequestId,
+    /// What the person says while they go on is for the next ones.
+    rater: Rater,
     weights: Weights,
     teaching: Teaching,
     number: usize,
@@ -46,12 +49,9 @@ impl Rounds {
         studio: &Studio,
         page: &Page,
     ) -> Result<Job, Problem> {
-        let rater = studio.rater(&[]).filter(|rater| rater.insight().is_honest(&weights));
-        rater.ok_or(Problem::NoMaterial(
-            "the automatic rater does not know you well enough yet",
-        ))?;
         let mut rounds = Self {
             request,
+            rater: studio.honest_rater(&weights)?,
             weights,
             teaching,
             number: 0,
@@ -130,12 +130,9 @@ impl Rounds {
         {
             studio.see(&record)?;
         }
-        let rater = studio
-            .rater(&[])
-            .ok_or(Problem::NoMaterial("there is no automatic rater"))?;
         let judged = written
             .into_iter()
-            .filter_map(|record| studio.guess(&rater, record.post.id).map(|guess| (record, guess)));
+            .filter_map(|record| studio.guess(&self.rater, record.post.id).map(|guess| (record, guess)));
         let judged: Vec<_> = judged.collect();
         let teaching = Teaching {
             steps: 1,

@@ -205,17 +205,7 @@ impl Studio {
     /// The rated posts in force whose rewards would be others under these weights than they were when they were taught, those
     /// first that changed most.
     pub fn most_changed(&self, weights: &Weights, most: usize) -> Vec<Record> {
-        let timeline = &self.history.timeline;
-        // What was taught again counts as it was taught last.
-        let mut taught: HashMap<PostId, f64> = HashMap::new();
-        for node in timeline.in_force() {
-            taught.extend(
-                node.lesson
-                    .posts
-                    .iter()
-                    .filter_map(|post| Some((post.post, post.reward?))),
-            );
-        }
+        let taught = self.history.timeline.rewards();
         let mut changed: Vec<(f64, &Record)> = taught
             .into_iter()
             .filter_map(|(id, before)| {
@@ -303,6 +293,14 @@ impl Studio {
             })
             .collect();
         Rater::fit(&rated, &features::parts(&self.model))
+    }
+
+    /// The automatic rater, if it knows the person well enough to be heard.
+    pub fn honest_rater(&self, weights: &Weights) -> Result<Rater, Problem> {
+        let honest = self.rater(&[]).filter(|rater| rater.insight().is_honest(weights));
+        honest.ok_or(Problem::NoMaterial(
+            "the automatic rater does not know you well enough yet",
+        ))
     }
 
     /// What to write about for practice: the person's own prompts and the examples, other ones first in each lesson.
