@@ -259,7 +259,7 @@ impl Client {
         }
     }
 
-    /// Asks for the lock that the worker holds. Where Web Locks are missing (`file://`), errors alone must do.
+    /// Asks for the lock that the worker holds. Where Web Locks are missing (Chromium on `file://`), errors alone must do.
     fn listen_for_death(self, generation: u32, name: &str) {
         let granted = Closure::once_into_js(move || {
             self.lost(generation, &JsValue::from_str("its lock is free"));

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::settings::{Build, Precision};
+use crate::ui::builds;
 use crate::ui::desk::Desk;
 use crate::ui::dialogs::Open;
 
@@ -50,13 +51,16 @@ pub fn Engine(busy: Memo<bool>, again: Callback<()>) -> impl IntoView {
                 })}
             </select>
         </label>
-        <label class="field">
-            <span>"Engine"</span>
-            <select aria-label="Engine" disabled=busy on:change=choose_build>
-                {BUILDS.map(|(wish, name)| view! {
-                <option selected=move || build.get() == wish>{name}</option>
-                })}
-            </select>
-        </label>
+        // A single file has one engine inside.
+        {(!builds::is_one_file()).then(|| view! {
+            <label class="field">
+                <span>"Engine"</span>
+                <select aria-label="Engine" disabled=busy on:change=choose_build>
+                    {BUILDS.map(|(wish, name)| view! {
+                    <option selected=move || build.get() == wish>{name}</option>
+                    })}
+                </select>
+            </label>
+        })}
     }
 }

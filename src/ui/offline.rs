@@ -217,7 +217,7 @@ pub fn OfflineNote() -> impl IntoView {
     let words = move || match offline.kept.get() {
         Kept::No if builds::is_one_file() => {
             "This page is one file: it opens without a connection, and what you teach is kept in this browser. Here the engine \
-             computes on one thread, and models that you open are not kept."
+             computes on one thread, and some browsers don't keep the models that you open."
         }
         Kept::No => {
             "Not here: this browser or this address does not keep the page, so that it needs a connection to open."

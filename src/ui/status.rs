@@ -68,7 +68,7 @@ pub fn Keeping() -> impl IntoView {
                     format!("Everything stays in this browser. Nothing is sent anywhere.{promise}")
                 }
                 Some(protocol::Keeping::NotKept { reason }) => {
-                    format!("Nothing will be kept when this tab is closed: {reason}")
+                    format!("Nothing will be kept when this tab is closed: {reason}.")
                 }
             }}
         </p>

@@ -19,7 +19,7 @@ const PIECE: u32 = 4_000_000;
 /// Why a file can't be kept or found.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// `file://`, a private window, an old browser.
+    /// `file://` in Chromium, some private windows, an old browser.
     #[error("this browser gives the page no place for files")]
     NoPlace,
     /// The quota is used up.
