@@ -211,13 +211,13 @@ pub struct Teaching {
     pub steps: usize,
     /// AdamW's learning rate.
     pub learning_rate: f64,
-    /// The weight of the divergence from the untaught model, at first: it follows the target.
+    /// The weight of the divergence from the untaught model; in practice, where that has reached the target.
     pub kl_weight: f64,
     /// The divergence that the model's own texts shall have at most, in nats a token.
     pub kl_target: f64,
     /// Earlier texts that are taught along with each new one.
     pub replay: usize,
-    /// Texts of its own that the model practises on in each of three rounds of a lesson, once the automatic rater is honest.
+    /// Texts of its own that the model practises on in each of four rounds of a lesson, once the automatic rater is honest.
     pub practice: usize,
     /// The adapter's shape. It counts when the first lesson is taught and stays until everything is forgotten.
     pub lora: Lora,

@@ -8,7 +8,7 @@ use fledge::feedback::Reward;
 use fledge::learning::rater::{self, Rated};
 use fledge::learning::replay::{self, Past};
 use fledge::learning::trial::Trial;
-use fledge::learning::{Course, Learner, Material, Practice, features};
+use fledge::learning::{Course, Learner, Material, Practice, batch::Batch, credit, features};
 use fledge::rails::{self, Bounds, Signs};
 use fledge::settings::{Lora, Sampling};
 use fledge::statistics::{mean, spearman};
@@ -357,10 +357,11 @@ impl<'a> Run<'a> {
         };
         let prompt = self.prompts[self.lessons as usize % self.prompts.len()];
         let texts = self.write(prompt, 8);
-        let weights = self.rater.weights();
-        let features = self.features(prompt, &texts);
-        let judged = texts.iter().zip(&features);
-        let judged = judged.map(|(text, features)| (text, fitted.guess(features).reward(&weights)));
-        self.lesson(&Material::Judged(judged.collect()), &[], None);
+        let batch = Batch::new(&texts, self.model.config().n_positions).expect("a batch");
+        let references = batch.references(self.model).expect("a reading");
+        let judge = (&fitted, &self.rater.weights());
+        let advantages = credit::of_tokens(self.model, judge, prompt, &texts, &references).expect("advantages");
+        let judged = texts.iter().zip(advantages).collect();
+        self.lesson(&Material::Judged(judged), &[], None);
     }
 }

@@ -160,7 +160,8 @@ impl Bench {
     fn step(&self, learner: &mut Learner, inputs: &Tensor, targets: &[u32]) -> Result<(), learning::Error> {
         let gpt2 = self.model.gpt2();
         let hidden = gpt2.hidden(inputs, Some(learner.trainable()))?.flatten_to(1)?; // [b * t, n]
-        let loss = Evaluation::new(gpt2.head(), &hidden, targets, None)?.loss(&hidden, 1.0, 0.0)?;
+        let loss =
+            Evaluation::new(gpt2.head(), &hidden, targets, None)?.loss(&hidden, &vec![1.0; targets.len()], 0.0)?;
         drop(hidden);
         let grads = loss.backward()?;
         let optimizer = learner.optimizer_mut();

@@ -1,11 +1,11 @@
 //! A whole lesson as a person gets it: what they said is taught, and then, once the automatic rater is honest, practised. In
-//! rounds of one optimiser step, the model writes some texts that nobody sees, the rater judges them as the person would, and the
-//! better ones gain on the others.
+//! rounds of one optimiser step, the model writes some texts that nobody sees, the rater judges them as the person would, and what
+//! made them good gains on the rest ([`credit`]).
 //!
 //! A single rating says little about a style; the rater has seen them all, and fresh texts cost nobody's patience.
 
 use super::batch::Batch;
-use super::features;
+use super::credit;
 use super::lesson::{Lesson, LessonOutcome, Material, StepReport};
 use super::rater::Rater;
 use super::replay::Past;
@@ -16,7 +16,7 @@ use crate::feedback::Weights;
 use crate::settings::{Objective, Sampling, Teaching};
 
 /// Rounds of practice in a lesson.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 4;
 
 /// Who judges what is practised, and what that is about.
 pub struct Practice {
@@ -130,8 +130,6 @@ impl Course {
             }
             Stage::Practised(mut lesson, round) => {
                 let report = lesson.step(learner, model)?;
-                // What the model writes by itself says how far it has gone; what a person rated need not be like it any more.
-                learner.leash_mut().follow(report.kl, self.teaching.kl_target);
                 let next = round + 1;
                 if let Some(practice) = self.practice.as_ref().filter(|_| next < ROUNDS) {
                     self.stage = Stage::Writing(practice.write(model, self.teaching.practice, next)?, next);
@@ -181,9 +179,9 @@ impl Practice {
         let texts = generation.finish(model)?;
         let batch = Batch::new(&texts, model.config().n_positions)?;
         let references = batch.references(model)?;
-        let features = features::of_read(model, self.prompt(round), &texts, &references);
-        let judged = texts.iter().zip(&features);
-        let judged = judged.map(|(text, features)| (text, self.rater.guess(features).reward(&self.weights)));
-        Lesson::practised(learner, model, judged.collect(), (batch, references), teaching)
+        let judge = (&self.rater, &self.weights);
+        let advantages = credit::of_tokens(model, judge, self.prompt(round), &texts, &references)?;
+        let judged = texts.iter().zip(advantages).collect();
+        Lesson::practised(learner, model, judged, (batch, references), teaching)
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::Var;
 use candle_nn::{Optimizer, ParamsAdamW};
 
-use super::objective::{Baseline, Leash};
+use super::objective::Baseline;
 use super::optimizer::AdamW;
 use super::{Error, Snapshot};
 use crate::engine::lora::Pair;
@@ -19,7 +19,6 @@ pub struct Learner {
     adapter: Adapter,
     optimizer: AdamW,
     baseline: Baseline,
-    leash: Leash,
 }
 
 impl Learner {
@@ -57,7 +56,6 @@ impl Learner {
             trainable,
             optimizer: AdamW::new(vars, params)?,
             baseline: Baseline::default(),
-            leash: Leash::default(),
         })
     }
 
@@ -85,13 +83,13 @@ impl Learner {
 
     /// All of it as bytes.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
-        Snapshot::take(&self.adapter, &self.optimizer, self.baseline, self.leash)
+        Snapshot::take(&self.adapter, &self.optimizer, self.baseline)
     }
 
     /// Goes back to a snapshot of this learner, bit for bit.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         let names: Vec<String> = self.adapter.tensors().map(|(name, _)| name).collect();
-        (self.baseline, self.leash) = snapshot.put_back(&names, &mut self.optimizer)?;
+        self.baseline = snapshot.put_back(&names, &mut self.optimizer)?;
         Ok(())
     }
 
@@ -115,16 +113,6 @@ impl Learner {
 
     pub(super) const fn baseline_mut(&mut self) -> &mut Baseline {
         &mut self.baseline
-    }
-
-    /// How strongly it is held to the untaught model.
-    #[must_use]
-    pub const fn leash(&self) -> &Leash {
-        &self.leash
-    }
-
-    pub(super) const fn leash_mut(&mut self) -> &mut Leash {
-        &mut self.leash
     }
 
     /// The adapter through which gradients flow.

@@ -5,12 +5,13 @@ use candle_nn::Optimizer;
 
 use super::batch::Batch;
 use super::loss::{Evaluation, Reading, Reference};
-use super::objective::{coefficient, damped, leave_one_out, standardised, unlearned};
+use super::objective::{coefficient, damped, leave_one_out, pace, restraint, unlearned};
 use super::replay::Past;
 use super::{Error, Learner};
 use crate::engine::{Completion, Model};
 use crate::feedback::Reward;
-use crate::settings::Teaching;
+use crate::settings::{Objective, Teaching};
+use crate::statistics::mean;
 
 /// The gradient's L2 norm is clipped to this.
 const CLIP: f64 = 1.0;
@@ -20,8 +21,8 @@ const CLIP: f64 = 1.0;
 pub enum Material<'a> {
     /// How good some texts for one prompt are. The settings say by which objective they are taught.
     Rated(Vec<(&'a Completion, Reward)>),
-    /// How good the automatic rater finds some texts for one prompt. The person's running mean does not hear of it.
-    Judged(Vec<(&'a Completion, Reward)>),
+    /// How good each token of some texts is, as far as is known without the person. Their running mean does not hear of it.
+    Judged(Vec<(&'a Completion, Vec<f64>)>),
     /// Of some texts for one prompt one is the best.
     Preferred {
         /// This one …
@@ -54,7 +55,7 @@ pub struct StepReport {
 pub struct TextOutcome {
     /// What its reward was compared with.
     pub baseline: f64,
-    /// The factor on its cross-entropy at the first step.
+    /// The factor on its cross-entropy at the first step; of its tokens, the mean.
     pub coefficient: f64,
     /// Its mean log-probability per token before the lesson, in nats.
     pub log_prob_before: f64,
@@ -74,17 +75,15 @@ pub struct LessonOutcome {
 }
 
 /// What a text is there for.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Role {
     /// By the person.
     Rated {
         reward: Reward,
         baseline: f64,
     },
-    /// By the automatic rater.
-    Judged {
-        advantage: f64,
-    },
+    /// Without the person: the advantage of each token.
+    Judged(Vec<f64>),
     /// Better than so many texts after it.
     Chosen {
         over: usize,
@@ -99,7 +98,7 @@ enum Role {
 /// A text of the lesson.
 struct Text {
     role: Role,
-    tokens: f64,
+    tokens: usize,
     /// Mean log-probability per token when it was written, in nats; untaught, if a person wrote it.
     log_prob_written: f64,
     /// Under the untaught model.
@@ -124,7 +123,6 @@ pub struct Lesson {
     /// How many the material has.
     new: usize,
     teaching: Teaching,
-    kl_weight: f64,
     steps_done: usize,
 }
 
@@ -150,33 +148,32 @@ impl Lesson {
         let texts = cast.iter().map(|(completion, _)| *completion);
         let batch = Batch::new(texts, model.config().n_positions)?;
         let references = batch.references(model)?;
-        Self::of(learner, model, &cast, new, batch, references, teaching)
+        Self::of(model, cast, new, (batch, references), teaching)
     }
 
     /// Prepares a lesson from judged texts that the untaught model has read already.
     pub(super) fn practised(
         learner: &Learner,
         model: &Model,
-        judged: Vec<(&Completion, Reward)>,
-        (batch, references): (Batch, Vec<Reference>),
+        judged: Vec<(&Completion, Vec<f64>)>,
+        read: (Batch, Vec<Reference>),
         teaching: &Teaching,
     ) -> Result<Self, Error> {
         let cast = roles(&Material::Judged(judged), learner.baseline().mean());
-        Self::of(learner, model, &cast, cast.len(), batch, references, teaching)
+        let new = cast.len();
+        Self::of(model, cast, new, read, teaching)
     }
 
     fn of(
-        learner: &Learner,
         model: &Model,
-        cast: &[(&Completion, Role)],
+        cast: Vec<(&Completion, Role)>,
         new: usize,
-        batch: Batch,
-        references: Vec<Reference>,
+        (batch, references): (Batch, Vec<Reference>),
         teaching: &Teaching,
     ) -> Result<Self, Error> {
         // Only preferences, and what nobody drew, are held against what the untaught model would say.
         let is_compared = |(completion, role): &(&Completion, Role)| match role {
-            Role::Rated { .. } | Role::Judged { .. } => completion.log_probs.is_empty(),
+            Role::Rated { .. } | Role::Judged(_) => completion.log_probs.is_empty(),
             Role::Chosen { .. } | Role::Rejected { .. } | Role::Demonstrated => true,
         };
         let untaught = if cast.iter().any(is_compared) {
@@ -184,23 +181,25 @@ impl Lesson {
         } else {
             vec![Reading::default(); cast.len()]
         };
-        let texts = cast.iter().zip(&untaught).map(|((completion, role), untaught)| Text {
-            role: *role,
-            tokens: completion.ids.len() as f64,
-            log_prob_written: match completion.log_probs.len() {
-                0 => untaught.log_prob,
-                n => completion.log_probs.iter().map(|p| f64::from(*p)).sum::<f64>() / n as f64,
-            },
-            log_prob_untaught: untaught.log_prob,
-            before: None,
-        });
+        let texts = cast
+            .into_iter()
+            .zip(&untaught)
+            .map(|((completion, role), untaught)| Text {
+                role,
+                tokens: completion.ids.len(),
+                log_prob_written: match completion.log_probs.len() {
+                    0 => untaught.log_prob,
+                    n => completion.log_probs.iter().map(|p| f64::from(*p)).sum::<f64>() / n as f64,
+                },
+                log_prob_untaught: untaught.log_prob,
+                before: None,
+            });
         Ok(Self {
             texts: texts.collect(),
             batch,
             references,
             new,
             teaching: *teaching,
-            kl_weight: learner.leash().weight(teaching.kl_weight),
             steps_done: 0,
         })
     }
@@ -211,27 +210,27 @@ impl Lesson {
         self.steps_done >= self.teaching.steps
     }
 
-    /// The factor on each text's cross-entropy, when the texts have these mean log-probabilities.
-    fn coefficients(&self, log_probs: &[f64]) -> Vec<f64> {
+    /// The factor on each token's cross-entropy, for each text, when the texts have these mean log-probabilities.
+    fn coefficients(&self, log_probs: &[f64]) -> Vec<Vec<f64>> {
         let gain = |at: usize| log_probs[at] - self.texts[at].log_prob_untaught;
         let texts = self.texts.iter().enumerate();
-        texts
-            .map(|(at, text)| match text.role {
-                Role::Judged { advantage } => damped(advantage, (log_probs[at] - text.log_prob_written).exp()),
+        let of_text = |(at, text): (usize, &Text)| {
+            let ratio = (log_probs[at] - text.log_prob_written).exp();
+            let all_alike = |c: f64| vec![c; text.tokens];
+            match &text.role {
+                Role::Judged(advantages) => advantages.iter().map(|advantage| damped(*advantage, ratio)).collect(),
                 Role::Rated { reward, baseline } => {
-                    let ratio = (log_probs[at] - text.log_prob_written).exp();
-                    coefficient(self.teaching.objective, reward, baseline, ratio)
+                    all_alike(coefficient(self.teaching.objective, *reward, *baseline, ratio))
                 }
                 Role::Chosen { over } => {
-                    (1..=over)
-                        .map(|other| unlearned(gain(at), gain(at + other)))
-                        .sum::<f64>()
-                        / over as f64
+                    let left = (1..=*over).map(|other| unlearned(gain(at), gain(at + other)));
+                    all_alike(left.sum::<f64>() / *over as f64)
                 }
-                Role::Rejected { of } => -unlearned(gain(0), gain(at)) / of as f64,
-                Role::Demonstrated => 1.0,
-            })
-            .collect()
+                Role::Rejected { of } => all_alike(-unlearned(gain(0), gain(at)) / *of as f64),
+                Role::Demonstrated => all_alike(1.0),
+            }
+        };
+        texts.map(of_text).collect()
     }
 
     /// One optimiser step on the mean of `c · CE + β · KL` over the texts.
@@ -241,16 +240,16 @@ impl Lesson {
     pub fn step(&mut self, learner: &mut Learner, model: &Model) -> Result<StepReport, Error> {
         let hidden = self.batch.hidden(model, Some(learner.trainable()))?; // [m, n] each
         let evaluations = self.batch.evaluate(model, &hidden, &self.references)?;
-        let log_probs: Vec<f64> = evaluations.iter().map(|evaluation| evaluation.log_prob).collect();
+        let log_probs: Vec<f64> = evaluations.iter().map(Evaluation::log_prob).collect();
         let kl = evaluations.iter().map(|evaluation| evaluation.kl).sum::<f64>() / evaluations.len() as f64;
         let coefficients = self.coefficients(&log_probs);
         for (text, (log_prob, coefficient)) in self.texts.iter_mut().zip(log_probs.into_iter().zip(&coefficients)) {
             text.before.get_or_insert(Before {
                 log_prob,
-                coefficient: *coefficient,
+                coefficient: mean(coefficient),
             });
         }
-        let loss = self.loss(evaluations, &hidden, &coefficients)?;
+        let loss = self.loss(evaluations, &hidden, &coefficients, kl)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
         if !value.is_finite() {
             return Err(Error::NotFinite("loss"));
@@ -261,7 +260,11 @@ impl Lesson {
         if !norm.is_finite() {
             return Err(Error::NotFinite("gradient"));
         }
-        optimizer.set_learning_rate(self.teaching.learning_rate);
+        let pace = match self.teaching.objective {
+            Objective::RewardWeighted => 1.0,
+            Objective::Advantage => pace(&coefficients.concat()),
+        };
+        optimizer.set_learning_rate(pace * self.teaching.learning_rate);
         optimizer.scaled_step(&grads, if norm > CLIP { CLIP / norm } else { 1.0 })?;
         self.steps_done += 1;
         Ok(StepReport {
@@ -271,19 +274,39 @@ impl Lesson {
         })
     }
 
-    fn loss(&self, evaluations: Vec<Evaluation>, hidden: &[Tensor], coefficients: &[f64]) -> Result<Tensor, Error> {
+    fn loss(
+        &self,
+        evaluations: Vec<Evaluation>,
+        hidden: &[Tensor],
+        coefficients: &[Vec<f64>],
+        kl: f64,
+    ) -> Result<Tensor, Error> {
+        let Teaching {
+            kl_weight, kl_target, ..
+        } = self.teaching;
+        let is_practice = self.texts.iter().all(|text| matches!(text.role, Role::Judged(_)));
+        let kl_weight = if is_practice {
+            restraint(kl_weight, kl, kl_target)
+        } else {
+            kl_weight
+        };
         let shares = self.shares();
         let texts = evaluations.into_iter().zip(hidden).zip(coefficients.iter().zip(shares));
-        let losses = texts
-            .map(|((evaluation, hidden), (c, share))| evaluation.loss(hidden, share * c, share * self.kl_weight))
-            .collect::<Result<Vec<_>, _>>()?;
+        let losses = texts.map(|((evaluation, hidden), (c, share))| {
+            let c: Vec<f64> = c.iter().map(|c| share * c).collect();
+            evaluation.loss(hidden, &c, share * kl_weight)
+        });
+        let losses = losses.collect::<Result<Vec<_>, _>>()?;
         Ok(Tensor::stack(&losses, 0)?.sum_all()?)
     }
 
     /// How much each text counts.
     fn shares(&self) -> Vec<f64> {
-        let tokens: f64 = self.texts.iter().map(|text| text.tokens).sum();
-        self.texts.iter().map(|text| text.tokens / tokens).collect()
+        let tokens: usize = self.texts.iter().map(|text| text.tokens).sum();
+        self.texts
+            .iter()
+            .map(|text| text.tokens as f64 / tokens as f64)
+            .collect()
     }
 
     /// Ends the lesson: its rewards join the running baseline, its texts are evaluated once more.
@@ -298,7 +321,7 @@ impl Lesson {
                     learner.baseline_mut().add(reward);
                     baseline
                 }
-                Role::Judged { .. } | Role::Chosen { .. } | Role::Rejected { .. } | Role::Demonstrated => usual,
+                Role::Judged(_) | Role::Chosen { .. } | Role::Rejected { .. } | Role::Demonstrated => usual,
             };
             let before = text.before.unwrap_or(Before {
                 log_prob: after.log_prob,
@@ -331,9 +354,9 @@ fn roles<'a>(material: &Material<'a>, usual: f64) -> Vec<(&'a Completion, Role)>
                 .collect()
         }
         Material::Judged(texts) => {
-            let judged = texts.iter().zip(standardised(&rewards(texts)));
+            let judged = texts.iter();
             judged
-                .map(|((text, _), advantage)| (*text, Role::Judged { advantage }))
+                .map(|(text, advantages)| (*text, Role::Judged(advantages.clone())))
                 .collect()
         }
         Material::Preferred { chosen, rejected } => {

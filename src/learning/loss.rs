@@ -1,11 +1,11 @@
-//! `c · CE + β · KL` over a post's tokens, as one candle operation from the hidden states on: of the logits, `[m, v]`, which
-//! would be the largest tables of a lesson, there are never more than a few rows at a time.
+//! `mean(c · −log π(y)) + β · KL` over a post's tokens, as one candle operation from the hidden states on: of the logits,
+//! `[m, v]`, which would be the largest tables of a lesson, there are never more than a few rows at a time.
 //!
 //! With `π` the policy and `π₀` the untaught model at the post's `m` positions, and `y` the post's tokens:
 //!
 //! ```text
-//! CE = mean(−log π(y))                        KL = mean(Σ π · (log π − log π₀))
-//! ∂CE/∂logits = (π − onehot(y)) / m           ∂KL/∂logits = π · (log π − log π₀ − KL of the row) / m
+//! CE = mean(c · −log π(y))                    KL = mean(Σ π · (log π − log π₀))
+//! ∂CE/∂logits = c · (π − onehot(y)) / m       ∂KL/∂logits = π · (log π − log π₀ − KL of the row) / m
 //! ```
 //!
 //! The gradients go through the head at once, while the rows are there, as Liger Kernel does it (Hsu et al. 2024,
@@ -19,6 +19,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use crate::engine::kernels::{float, pool};
 use crate::engine::linear::FrozenLinear;
 use crate::engine::storage::with_f32;
+use crate::statistics::mean;
 
 /// Rows of logits that are computed at a time. With fewer, the head's gradient would take longer.
 const ROWS: usize = 32;
@@ -31,6 +32,11 @@ impl Reference {
     /// From hidden states, `[m, n]`.
     pub fn new(hidden: &Tensor) -> Result<Self> {
         with_f32(hidden, |hidden| Self(hidden.into()))
+    }
+
+    /// The hidden state at each position, `[n]`.
+    pub fn rows(&self, n: usize) -> std::slice::ChunksExact<'_, f32> {
+        self.0.chunks_exact(n)
     }
 
     /// The mean hidden state of a text whose hidden states are `n` wide: `[m, n]` → `[n]`.
@@ -50,11 +56,11 @@ impl Reference {
 /// What a policy says of a post.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// Mean of `log π(y)`, in nats.
-    pub log_prob: f64,
+    /// `log π(y)` of each token, in nats.
+    log_probs: Vec<f64>,
     /// Mean KL from the reference, in nats; zero without one.
     pub kl: f64,
-    /// `∂CE/∂hidden`, `[m, n]`
+    /// `∂CE/∂hidden` where every `c` is 1, `[m, n]`
     cross_entropy: Vec<f32>,
     /// `∂KL/∂hidden`, `[m, n]`; empty without a reference.
     divergence: Vec<f32>,
@@ -69,7 +75,7 @@ impl Evaluation {
         let (m, n) = checked(head, hidden, targets)?;
         let v = head.outputs();
         let share = 1.0 / m as f32;
-        let mut log_prob = 0.0;
+        let mut of_tokens = Vec::with_capacity(m);
         let mut kl = 0.0;
         let mut cross_entropy = vec![0.0; m * n];
         let mut divergence = vec![0.0; if reference.is_some() { m * n } else { 0 }];
@@ -79,7 +85,7 @@ impl Evaluation {
                 let span = rows.start * n..rows.end * n;
                 let targets = &targets[rows];
                 log_probs(head, &hidden[span.clone()], &mut policy)?;
-                log_prob += chosen(&policy, v, targets);
+                of_tokens.extend(chosen(&policy, v, targets));
                 if let Some(Reference(reference)) = reference {
                     log_probs(head, &reference[span.clone()], &mut untaught)?;
                     let mut of_rows = vec![0.0; targets.len()];
@@ -106,22 +112,41 @@ impl Evaluation {
         })
         .flatten()?;
         Ok(Self {
-            log_prob: log_prob / m as f64,
+            log_probs: of_tokens,
             kl: kl / m as f64,
             cross_entropy,
             divergence,
         })
     }
 
-    /// `c · CE + β · KL`, through which gradients flow to `hidden`, from which this evaluation was made.
-    pub fn loss(self, hidden: &Tensor, c: f64, beta: f64) -> Result<Tensor> {
+    /// Mean of `log π(y)`, in nats.
+    #[must_use]
+    pub fn log_prob(&self) -> f64 {
+        mean(&self.log_probs)
+    }
+
+    /// `mean(c · −log π(y)) + β · KL`, with a factor `c` for each token, through which gradients flow to `hidden`, from which
+    /// this evaluation was made.
+    ///
+    /// # Errors
+    /// If there are not as many factors as tokens.
+    pub fn loss(self, hidden: &Tensor, c: &[f64], beta: f64) -> Result<Tensor> {
+        let m = self.log_probs.len();
+        if c.len() != m {
+            bail!("{} factors for {m} tokens", c.len());
+        }
         let mut gradient = self.cross_entropy;
-        for value in &mut gradient {
-            *value *= c as f32;
+        let n = gradient.len() / m.max(1);
+        for (row, c) in gradient.chunks_exact_mut(n.max(1)).zip(c) {
+            for value in row {
+                *value *= *c as f32;
+            }
         }
         float::axpy(beta as f32, &self.divergence, &mut gradient);
+        let surprise = self.log_probs.iter().zip(c).map(|(log_prob, c)| -c * log_prob);
+        let surprise = mean(&surprise.collect::<Vec<_>>());
         hidden.apply_op1(Loss {
-            value: beta.mul_add(self.kl, -c * self.log_prob) as f32,
+            value: beta.mul_add(self.kl, surprise) as f32,
             gradient,
         })
     }
@@ -151,7 +176,7 @@ pub fn read(head: &FrozenLinear, hidden: &Tensor, targets: &[u32], reference: Op
         for rows in chunks(m) {
             let span = rows.start * n..rows.end * n;
             log_probs(head, &hidden[span.clone()], &mut policy)?;
-            sum.log_prob += chosen(&policy, v, &targets[rows]);
+            sum.log_prob += chosen(&policy, v, &targets[rows]).sum::<f64>();
             let each = |row: &[f32]| row.iter().map(|p| f64::from(-float::exp(*p) * p)).sum::<f64>();
             sum.entropy += policy.chunks_exact(v).map(each).sum::<f64>();
             if let Some(Reference(reference)) = reference {
@@ -202,10 +227,10 @@ fn log_probs(head: &FrozenLinear, hidden: &[f32], log_probs: &mut Vec<f32>) -> R
     Ok(())
 }
 
-/// The sum of the tokens' log-probabilities.
-fn chosen(log_probs: &[f32], v: usize, targets: &[u32]) -> f64 {
+/// The tokens' log-probabilities.
+fn chosen(log_probs: &[f32], v: usize, targets: &[u32]) -> impl Iterator<Item = f64> {
     let rows = log_probs.chunks_exact(v).zip(targets);
-    rows.map(|(row, target)| f64::from(row[*target as usize])).sum()
+    rows.map(|(row, target)| f64::from(row[*target as usize]))
 }
 
 /// `Σ π · (log π − log π₀)` of a row.

@@ -2,10 +2,11 @@
 //!
 //! A whole lesson is a [`Course`]: what the person said, with what is [`replay`]ed, and practice. The objective's formula is in
 //! [`objective`], one optimiser step in [`lesson`], what is kept between lessons in [`snapshot`]; the automatic [`rater`] judges
-//! by [`features`], a [`trial`] shows how the model writes. Nothing here knows of a browser or a clock: the caller asks for one step at a time.
+//! by [`features`], [`credit`] says which tokens earned that, a [`trial`] shows how the model writes. Nothing here knows of a browser or a clock: the caller asks for one step at a time.
 
 pub mod batch;
 pub mod course;
+pub mod credit;
 pub mod features;
 pub mod learner;
 pub mod lesson;

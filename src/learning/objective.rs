@@ -19,7 +19,9 @@
 //! (Williams 1992): of several candidates for one prompt, the mean of the others' rewards (Kool et al. 2019, "Buy 4 REINFORCE
 //! Samples, Get a Baseline for Free!"); of a single text, the running mean of the person's rewards.
 //!
-//! What the model practises on is taught by its *advantage* too, in standard deviations ([`standardised`]).
+//! What the automatic rater judges is taught by *advantage* too, one for each of its tokens ([`credit`](super::credit)).
+//!
+//! *KL*: `β` follows from how far the model has gone on the lesson's texts, and from a target ([`restraint`]).
 //!
 //! *Preference* is DPO (Rafailov et al. 2023, arXiv 2305.18290), `−log σ(z) / s`, with the log-ratios per token, so that long
 //! texts do not count more (Lambert et al. 2024, arXiv 2411.15124). Its gradient is that of `c · CE` above, and vanishes by
@@ -29,12 +31,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::feedback::Reward;
 use crate::settings::Objective;
+use crate::statistics::mean;
 
 /// Negative advantages count this much.
 const NEGATIVE_DAMPING: f64 = 0.5;
 
 /// DPO's `s`: at a difference of one nat a token, a preference is learned to `σ(−5)`, under one per cent.
 const PREFERENCE_SCALE: f64 = 5.0;
+
+/// A factor that stands for a clear opinion: a star more than usual on everything, or a little more.
+const CLEAR: f64 = 0.3;
+
+/// How many times the weight that is set [`restraint`] may be.
+const MOST_RESTRAINT: f64 = 4.0;
 
 /// The factor `c` on a rated text's cross-entropy. `ratio` is π/μ: how likely a token of it is now, compared with when it was
 /// written (geometric mean).
@@ -57,15 +66,24 @@ pub fn damped(advantage: f64, ratio: f64) -> f64 {
     }
 }
 
-/// Advantages of texts that the automatic rater judged, in standard deviations of their rewards (GRPO: Shao et al. 2024, arXiv
-/// 2402.03300): its guesses lie closer together than a person's ratings, and only their order is worth something.
+/// The weight `β` of the divergence from the untaught model in practice, where the model's own fresh texts diverge by `kl`: what is
+/// set, times the square of `kl`'s share of the target. It adapts as the coefficient of Ziegler et al. 2019 (arXiv 1909.08593,
+/// section 2.2) does, but at once and without a memory: a lesson has few steps.
+///
+/// What the person said takes the weight that is set: their texts need not be like the model's any more, and a single rating says so
+/// little that most of what it changes is chance.
 #[must_use]
-pub fn standardised(rewards: &[Reward]) -> Vec<f64> {
-    let count = rewards.len().max(1) as f64;
-    let mean = rewards.iter().map(|reward| reward.get()).sum::<f64>() / count;
-    let variance = rewards.iter().map(|reward| (reward.get() - mean).powi(2)).sum::<f64>() / count;
-    let deviation = variance.sqrt().max(1e-6);
-    rewards.iter().map(|reward| (reward.get() - mean) / deviation).collect()
+pub fn restraint(set: f64, kl: f64, target: f64) -> f64 {
+    set * (kl / target).powi(2).min(MOST_RESTRAINT)
+}
+
+/// How much of the learning rate a lesson is worth whose tokens have these factors: as much as their root mean square is of a clear
+/// opinion's ([`CLEAR`]), and at most all of it. AdamW's steps are as large for a faint opinion as for a clear one, because it divides
+/// the gradient by its usual size; so what is faint, and mostly chance, would move the model as far.
+#[must_use]
+pub fn pace(factors: &[f64]) -> f64 {
+    let squares: Vec<f64> = factors.iter().map(|c| c * c).collect();
+    (mean(&squares).sqrt() / CLEAR).min(1.0)
 }
 
 /// `σ(−z)` of a preference: how much of it is still to be learned, 0 to 1. The log-ratios are means per token, in nats.
@@ -128,49 +146,6 @@ impl Baseline {
     }
 }
 
-/// The weight `β` of the divergence from the untaught model, which follows a target: it grows while the model's own texts diverge
-/// more and shrinks while they diverge less (Ziegler et al. 2019, arXiv 1909.08593, section 2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Leash {
-    factor: f64,
-}
-
-impl Default for Leash {
-    fn default() -> Self {
-        Self { factor: 1.0 }
-    }
-}
-
-impl Leash {
-    /// How far the weight changes at a time, at most.
-    const PACE: f64 = 0.5;
-    /// The weight stays within this factor of what is set, up and down.
-    const REACH: f64 = 32.0;
-
-    pub(super) const fn bits(self) -> u64 {
-        self.factor.to_bits()
-    }
-
-    pub(super) const fn from_bits(factor: u64) -> Self {
-        Self {
-            factor: f64::from_bits(factor),
-        }
-    }
-
-    /// The weight, of the one that is set.
-    #[must_use]
-    pub fn weight(&self, set: f64) -> f64 {
-        self.factor * set
-    }
-
-    /// The model's own texts have this divergence, in nats a token.
-    pub fn follow(&mut self, kl: f64, target: f64) {
-        let error = (kl / target - 1.0).clamp(-1.0, 1.0);
-        let factor = self.factor * (Self::PACE * error).exp();
-        self.factor = factor.clamp(1.0 / Self::REACH, Self::REACH);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,20 +193,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_judged_is_compared_in_standard_deviations() {
-        let advantages = standardised(&[reward(2), reward(3), reward(4)]);
-        let expected = 1.5f64.sqrt();
-        for (found, expected) in advantages.iter().zip([-expected, 0.0, expected]) {
-            assert!((found - expected).abs() < 1e-9, "{advantages:?}");
-        }
-        assert_eq!(
-            standardised(&[reward(3), reward(3)]),
-            [0.0, 0.0],
-            "no difference, nothing to learn"
-        );
-    }
-
-    #[test]
     fn a_preference_that_is_learned_asks_for_no_more() {
         assert!((unlearned(0.3, 0.3) - 0.5).abs() < 1e-12);
         assert!(unlearned(1.0, 0.0) < 0.01);
@@ -239,13 +200,16 @@ mod tests {
     }
 
     #[test]
-    fn the_leash_tightens_above_the_target_and_loosens_below() {
-        let mut leash = Leash::default();
-        leash.follow(0.4, 0.2);
-        assert!(leash.weight(0.1) > 0.1);
-        for _ in 0..50 {
-            leash.follow(0.0, 0.2);
+    fn the_restraint_grows_with_the_divergence_and_is_bounded() {
+        for (kl, expected) in [(0.0, 0.0), (0.1, 0.025), (0.2, 0.1), (0.3, 0.225), (5.0, 0.4)] {
+            assert!((restraint(0.1, kl, 0.2) - expected).abs() < 1e-12, "{kl}");
         }
-        assert!(leash.weight(0.1) < 0.01 && leash.weight(0.1) > 0.0);
+    }
+
+    #[test]
+    fn a_faint_opinion_takes_a_small_step() {
+        assert!((pace(&[0.9, -0.9]) - 1.0).abs() < 1e-12);
+        assert!((pace(&[0.06, -0.06]) - 0.2).abs() < 1e-12);
+        assert!(pace(&[0.0; 3]).abs() < 1e-12);
     }
 }

@@ -9,7 +9,7 @@
 //! What it is unsure of is what is unlike all that it knows: the part of a text's `k(x, x)` that the known ones do not explain,
 //! `k(x, x) − k·(K + λ)⁻¹·k` (the variance of a Gaussian process, Rasmussen & Williams 2006, 2.26).
 
-use crate::feedback::{Metric, Ratings};
+use crate::feedback::{Metric, Ratings, Weights};
 use crate::insight::{Check, Guess, Insight};
 use crate::statistics::mean;
 
@@ -17,7 +17,7 @@ use crate::statistics::mean;
 const MOST_RATINGS: usize = 240;
 
 /// Penalties that are tried, as shares of the mean of the Gram matrix's diagonal.
-const PENALTIES: [f64; 6] = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+const PENALTIES: [f64; 3] = [0.1, 0.3, 1.0];
 
 /// What is known of a rated text.
 #[derive(Clone, Debug)]
@@ -67,9 +67,9 @@ struct Novelty {
 
 impl Rater {
     /// Fits one on ratings, oldest first; `None` if there are fewer than two. Features come in parts of these lengths, and
-    /// each part counts the same, however many it has.
+    /// each part counts as much as is said, however many it has.
     #[must_use]
-    pub fn fit(rated: &[Rated], parts: &[usize]) -> Option<Self> {
+    pub fn fit(rated: &[Rated], parts: &[(usize, f64)]) -> Option<Self> {
         let rated = &rated[rated.len().saturating_sub(MOST_RATINGS)..];
         let dimensions = rated.first()?.features.len();
         if rated.len() < 2 {
@@ -77,7 +77,7 @@ impl Rater {
         }
         let weights = parts
             .iter()
-            .flat_map(|part| std::iter::repeat_n(1.0 / (*part * parts.len()) as f64, *part));
+            .flat_map(|(count, share)| std::iter::repeat_n(share / *count as f64, *count));
         let scale = (0..dimensions).zip(weights);
         let scale: Vec<Scale> = scale
             .map(|(at, weight)| Scale::of(rated.iter().map(|one| one.features[at]), weight))
@@ -115,6 +115,24 @@ impl Rater {
     #[must_use]
     pub const fn insight(&self) -> &Insight {
         &self.insight
+    }
+
+    /// How much each feature adds to the reward, and what it usually is: the rater is linear, but for the bounds of its stars.
+    #[must_use]
+    pub fn slopes(&self, weights: &Weights) -> Vec<(f64, f64)> {
+        let mut slopes = vec![0.0; self.scale.len()];
+        for (metric, fit) in Metric::ALL.into_iter().zip(&self.metrics) {
+            for (known, alpha) in self.known.iter().zip(&fit.alpha) {
+                let factor = weights.share(metric) / 4.0 * alpha;
+                for (slope, value) in slopes.iter_mut().zip(known) {
+                    *slope += factor * value;
+                }
+            }
+        }
+        let scaled = slopes.iter().zip(&self.scale);
+        scaled
+            .map(|(slope, scale)| (slope * scale.factor, scale.mean))
+            .collect()
     }
 
     /// What it would give a text.
@@ -260,7 +278,7 @@ mod tests {
     use rand::{Rng as _, SeedableRng as _};
 
     use super::*;
-    use crate::feedback::{Stars, Weights};
+    use crate::feedback::Stars;
     use crate::statistics::spearman;
 
     fn stars(value: f64) -> Stars {
@@ -283,7 +301,7 @@ mod tests {
 
     #[test]
     fn it_finds_what_ratings_depend_on_and_knows_what_it_does_not_know() {
-        let rater = Rater::fit(&rated(120, 1), &[40]).expect("a rater");
+        let rater = Rater::fit(&rated(120, 1), &[(40, 1.0)]).expect("a rater");
         let [relevance, originality, engagement] = [Metric::Relevance, Metric::Originality, Metric::Engagement]
             .map(|metric| rater.insight().correlation(metric));
         assert!(relevance > 0.6 && originality < 0.3, "{relevance} {originality}");
@@ -331,20 +349,20 @@ mod tests {
 
     #[test]
     fn it_is_honest_about_what_is_clear() {
-        assert!(Rater::fit(&rated(1, 1), &[40]).is_none());
+        assert!(Rater::fit(&rated(1, 1), &[(40, 1.0)]).is_none());
         let mut clear = rated(40, 5);
         for one in &mut clear {
             let value = one.ratings.get(Metric::Relevance);
             one.ratings = Ratings::all(value);
         }
-        let clear = Rater::fit(&clear, &[40]).expect("a rater");
+        let clear = Rater::fit(&clear, &[(40, 1.0)]).expect("a rater");
         assert!(clear.insight().is_honest(&Weights::default()));
     }
 
     #[test]
     fn it_doubts_what_is_unlike_all_that_it_knows() {
         let known = rated(40, 6);
-        let rater = Rater::fit(&known, &[40]).expect("a rater");
+        let rater = Rater::fit(&known, &[(40, 1.0)]).expect("a rater");
         let sure = known.iter().filter(|one| rater.guess(&one.features).is_sure()).count();
         assert!(sure >= 36, "what it knows itself: {sure} of 40");
         let strange: Vec<f64> = known[0].features.iter().map(|value| 5.0 * value).collect();

@@ -1,7 +1,7 @@
 //! A learner as bytes: what the database keeps, what Undo goes back to.
 //!
 //! A safetensors file: every LoRA matrix under its PEFT name, its two moments under `adamw.m.` and `adamw.v.` before that
-//! name, and in the header's metadata the adapter's shape, the optimiser's step count, the baseline and the KL weight, as JSON.
+//! name, and in the header's metadata the adapter's shape, the optimiser's step count and the baseline, as JSON.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::objective::{Baseline, Leash};
+use super::objective::Baseline;
 use super::optimizer::AdamW;
 use crate::engine::lora::{Pair, peft_name};
 use crate::engine::{Adapter, Config};
@@ -32,10 +32,11 @@ struct Header {
     lora: Lora,
     steps: usize,
     baseline: Baseline,
+    /// The bits of the numbers in `baseline`: JSON's decimals need not come back as what they were.
     #[serde(default)]
-    leash: Leash,
-    /// The bits of the numbers in `baseline` and `leash`: JSON's decimals need not come back as what they were.
-    #[serde(default)]
+    baseline_bits: Option<[u64; 2]>,
+    /// Where these bits stood before, beside a KL weight that no longer is.
+    #[serde(default, skip_serializing)]
     exact: Option<([u64; 2], u64)>,
 }
 
@@ -55,13 +56,13 @@ impl Snapshot {
         &self.0
     }
 
-    pub(super) fn take(adapter: &Adapter, optimizer: &AdamW, baseline: Baseline, leash: Leash) -> Result<Self, Error> {
+    pub(super) fn take(adapter: &Adapter, optimizer: &AdamW, baseline: Baseline) -> Result<Self, Error> {
         let header = Header {
             lora: *adapter.lora(),
             steps: optimizer.steps(),
             baseline,
-            leash,
-            exact: Some((baseline.bits(), leash.bits())),
+            baseline_bits: Some(baseline.bits()),
+            exact: None,
         };
         let header = serde_json::to_string(&header).map_err(|e| Error::Snapshot(e.to_string()))?;
         // One entry alone: a map of several would be written in a random order, and equal learners have equal bytes.
@@ -96,9 +97,9 @@ impl Snapshot {
         Ok((lora, adapter))
     }
 
-    /// Puts weights, moments and step count back and returns the rest. `names` are the slots' PEFT names. Everything
+    /// Puts weights, moments and step count back and returns the baseline. `names` are the slots' PEFT names. Everything
     /// is read before anything is changed.
-    pub(super) fn put_back(&self, names: &[String], optimizer: &mut AdamW) -> Result<(Baseline, Leash), Error> {
+    pub(super) fn put_back(&self, names: &[String], optimizer: &mut AdamW) -> Result<Baseline, Error> {
         let header = self.header()?;
         let file = self.file()?;
         let mut values = Vec::with_capacity(names.len());
@@ -116,10 +117,8 @@ impl Snapshot {
             slot.v = v;
         }
         optimizer.set_steps(header.steps);
-        Ok(match header.exact {
-            Some((baseline, leash)) => (Baseline::from_bits(baseline), Leash::from_bits(leash)),
-            None => (header.baseline, header.leash),
-        })
+        let bits = header.baseline_bits.or(header.exact.map(|(baseline, _)| baseline));
+        Ok(bits.map_or(header.baseline, Baseline::from_bits))
     }
 
     fn file(&self) -> Result<SafeTensors<'_>, Error> {

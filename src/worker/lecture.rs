@@ -11,7 +11,9 @@ use super::writing::Comparison;
 use crate::engine::Completion;
 use crate::feedback::{PartialRatings, Reward, Weights};
 use crate::insight::Guess;
-use crate::learning::{self, Course, Learner, Practice, Progress, replay};
+use crate::learning::batch::Batch;
+use crate::learning::rater::Rater;
+use crate::learning::{self, Course, Learner, Practice, Progress, credit, replay};
 use crate::protocol::{Ending, Event, Lesson, LessonKind, Material, Post, PostId, RequestId, Step, Tally, Taught};
 use crate::settings::Teaching;
 
@@ -37,6 +39,8 @@ pub struct Lecture {
     pupil: Learner,
     stage: Stage,
     steps: Vec<Step>,
+    /// Who judges, if not the person.
+    judge: Option<Rater>,
     /// How well the automatic rater knows the person, if it judged anything.
     rater: Option<f64>,
     told_of_practice: bool,
@@ -63,12 +67,14 @@ impl Lecture {
             LessonKind::Preferred | LessonKind::Edited | LessonKind::Automatic | LessonKind::Imported => None,
         });
         let rewards = rewards.collect();
-        Self::of(request, kind, records, rewards, weights, teaching, studio)
+        let lecture = Self::of(request, kind, records, rewards, weights, teaching, studio)?;
+        Ok(Job::Teach(Box::new(lecture)))
     }
 
     /// Begins a lesson from what the automatic rater says of posts that were just written. The person said nothing of them.
     pub fn automatic(
         request: RequestId,
+        judge: Rater,
         judged: Vec<(Record, Guess)>,
         weights: Weights,
         teaching: Teaching,
@@ -80,15 +86,10 @@ impl Lecture {
             record
         });
         let records = records.collect();
-        Self::of(
-            request,
-            LessonKind::Automatic,
-            records,
-            rewards,
-            weights,
-            teaching,
-            studio,
-        )
+        let kind = LessonKind::Automatic;
+        let mut lecture = Self::of(request, kind, records, rewards, weights, teaching, studio)?;
+        lecture.judge = Some(judge);
+        Ok(Job::Teach(Box::new(lecture)))
     }
 
     fn of(
@@ -99,7 +100,7 @@ impl Lecture {
         weights: Weights,
         teaching: Teaching,
         studio: &Studio,
-    ) -> Result<Job, Problem> {
+    ) -> Result<Self, Problem> {
         let mut teaching = teaching.clamped();
         let pupil = studio.pupil(teaching.lora)?;
         teaching.lora = *pupil.lora();
@@ -111,7 +112,7 @@ impl Lecture {
                 unseen.push(record.clone());
             }
         }
-        Ok(Job::Teach(Box::new(Self {
+        Ok(Self {
             request,
             rewards,
             kind,
@@ -121,9 +122,10 @@ impl Lecture {
             pupil,
             stage: Stage::Looking(unseen),
             records,
+            judge: None,
             rater: None,
             told_of_practice: false,
-        })))
+        })
     }
 
     /// Looks at a post, takes one optimiser step, draws one token of each text to practise on, or ends.
@@ -177,10 +179,13 @@ impl Lecture {
         let nothing = || Problem::NoMaterial("a lesson needs a text");
         let (first, others) = texts.split_first().ok_or_else(nothing)?;
         let rated = texts.iter().zip(&self.rewards);
-        let rated = rated.filter_map(|(text, reward)| Some((*text, (*reward)?))).collect();
+        let rated: Vec<_> = rated.filter_map(|(text, reward)| Some((*text, (*reward)?))).collect();
         let material = match self.kind {
             LessonKind::Rated => learning::Material::Rated(rated),
-            LessonKind::Automatic | LessonKind::Reweighted => learning::Material::Judged(rated),
+            LessonKind::Automatic | LessonKind::Reweighted => {
+                let advantages = self.advantages(&rated, studio)?;
+                learning::Material::Judged(texts.iter().copied().zip(advantages).collect())
+            }
             LessonKind::Preferred => learning::Material::Preferred {
                 chosen: first,
                 rejected: others.to_vec(),
@@ -225,6 +230,24 @@ impl Lecture {
             self.rater = None;
         }
         Ok(course)
+    }
+
+    /// Of each token of texts that the person did not judge just now.
+    fn advantages(&self, rated: &[(&Completion, Reward)], studio: &Studio) -> Result<Vec<Vec<f64>>, Problem> {
+        let (Some(judge), Some(record)) = (&self.judge, self.records.first()) else {
+            return Ok(credit::of_texts(rated));
+        };
+        let texts: Vec<Completion> = rated.iter().map(|(text, _)| (*text).clone()).collect();
+        let batch = Batch::new(&texts, studio.model.config().n_positions)?;
+        let references = batch.references(&studio.model)?;
+        let judge = (judge, &self.weights);
+        Ok(credit::of_tokens(
+            &studio.model,
+            judge,
+            &record.post.prompt,
+            &texts,
+            &references,
+        )?)
     }
 
     async fn finish(self: Box<Self>, studio: &mut Studio, page: &Page) -> Result<Option<Job>, Problem> {

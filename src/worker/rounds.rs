@@ -139,7 +139,7 @@ impl Rounds {
             ..self.teaching
         };
         self.stage = Stage::Teaching(studio.timeline().depth());
-        let lecture = Lecture::automatic(self.request, judged, self.weights, teaching, studio)?;
+        let lecture = Lecture::automatic(self.request, self.rater.clone(), judged, self.weights, teaching, studio)?;
         self.inner = Some(Box::new(lecture));
         Ok(())
     }

@@ -54,8 +54,9 @@ impl Bench {
             .expect("policy");
         let evaluations = self.batch.evaluate(&self.model, &hidden, &untaught);
         let evaluation = evaluations.expect("evaluations").remove(1);
-        let (ce, kl) = (-evaluation.log_prob, evaluation.kl);
-        (evaluation.loss(&hidden[1], c, beta).expect("a loss"), ce, kl)
+        let (ce, kl) = (-evaluation.log_prob(), evaluation.kl);
+        let m = hidden[1].dim(0).expect("rows");
+        (evaluation.loss(&hidden[1], &vec![c; m], beta).expect("a loss"), ce, kl)
     }
 
     fn expected_loss(&self, step: usize, part: &str) -> f64 {

@@ -16,6 +16,7 @@ mod hostile;
 mod large;
 mod lessons;
 mod parity;
+mod practice;
 mod taste;
 mod taste_file;
 mod walls;

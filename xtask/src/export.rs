@@ -13,7 +13,8 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 /// What is copied as it is. The last two may be missing.
-const COPIED: [&str; 4] = ["config.json", "tokenizer.json", "generation_config.json", "fledge.json"];
+const COPIED: [&str; 3] = ["tokenizer.json", "generation_config.json", "fledge.json"];
+const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 const SCALE: &str = ".scale";
 
@@ -33,9 +34,22 @@ pub fn write(from: &Path, to: &Path) -> Result<()> {
             fs::copy(from.join(name), to.join(name)).with_context(|| format!("{name} can't be written"))?;
         }
     }
+    let config = fs::read_to_string(from.join(CONFIG)).with_context(|| format!("no {CONFIG} in {}", from.display()))?;
+    fs::write(to.join(CONFIG), for_converters(&config)?).with_context(|| format!("{CONFIG} can't be written"))?;
     fs::write(to.join(WEIGHTS), &exact).with_context(|| format!("{WEIGHTS} can't be written"))?;
     println!("{}: {} MB of weights", to.display(), exact.len() / 1_000_000);
     Ok(())
+}
+
+/// The config, with the context's length under its old name too, where llama.cpp's converter looks for it.
+fn for_converters(config: &str) -> Result<String> {
+    let mut config: serde_json::Value = serde_json::from_str(config).context("the config is no JSON")?;
+    let positions = config
+        .get("n_positions")
+        .context("the config has no n_positions")?
+        .clone();
+    config["n_ctx"] = positions;
+    Ok(format!("{config:#}\n"))
 }
 
 /// A safetensors file with every tensor in f32.
@@ -99,6 +113,13 @@ mod tests {
         let by_row = scaled(&q, &[2, 3], &[1.0, 10.0], &[2, 1]).expect("values");
         assert_eq!(by_row, [1.0, 2.0, 3.0, -10.0, -20.0, -30.0]);
         assert!(scaled(&q, &[2, 3], &[1.0, 2.0], &[1, 2]).is_err());
+    }
+
+    #[test]
+    fn the_context_has_both_its_names() {
+        let config = for_converters(r#"{"n_positions": 256}"#).expect("a config");
+        assert!(config.contains(r#""n_ctx": 256"#) && config.contains(r#""n_positions": 256"#));
+        assert!(for_converters("{}").is_err());
     }
 
     #[test]
