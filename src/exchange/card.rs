@@ -79,7 +79,7 @@ fn front_matter(taste: &TasteInfo) -> String {
 
 const fn objective(objective: Objective) -> &'static str {
     match objective {
-        Objective::Advantage => "advantage over the person's usual reward, with a leash to the base (KL)",
+        Objective::Advantage => "advantage over the person's usual reward, with a pull towards the base (KL)",
         Objective::RewardWeighted => "reward-weighted cross-entropy",
     }
 }
