@@ -217,7 +217,7 @@ pub struct Teaching {
     pub kl_target: f64,
     /// Earlier texts that are taught along with each new one.
     pub replay: usize,
-    /// Texts of its own that the model practises on in each of four rounds of a lesson, once the automatic rater is honest.
+    /// Texts of its own that the model practises on in each of some rounds of a lesson, once the automatic rater is honest.
     pub practice: usize,
     /// The adapter's shape. It counts when the first lesson is taught and stays until everything is forgotten.
     pub lora: Lora,

@@ -283,7 +283,7 @@ impl<'a> Run<'a> {
                 .take(8)
                 .map(|prompt| (*prompt).to_owned())
                 .collect(),
-            seed: 50_000_000 + 100_000 * self.seed + 100 * u64::from(self.lessons),
+            seed: 50_000_000 + 1_000_000 * self.seed + 256 * u64::from(self.lessons),
         });
         self.lesson(&material, &replayed, practice);
         self.past = taught;

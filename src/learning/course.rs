@@ -15,8 +15,11 @@ use crate::engine::{Generation, Model};
 use crate::feedback::Weights;
 use crate::settings::{Objective, Sampling, Teaching};
 
-/// Rounds of practice in a lesson.
-const ROUNDS: usize = 4;
+/// Rounds of practice in a lesson, at least …
+const LEAST_ROUNDS: usize = 4;
+/// … and at most, as long as the model has not come half the way to the KL target: where the automatic rater has become honest late,
+/// there is much to catch up on.
+const MOST_ROUNDS: usize = 10;
 
 /// Who judges what is practised, and what that is about.
 pub struct Practice {
@@ -37,15 +40,17 @@ pub struct Course {
     lesson: Lesson,
     practice: Option<Practice>,
     stage: Stage,
+    /// Rounds of practice that are done.
+    rounds: usize,
     teaching: Teaching,
 }
 
 enum Stage {
     /// What the person said.
     Taught,
-    /// Texts to practise on are being written, in this round.
-    Writing(Generation, usize),
-    Practised(Lesson, usize),
+    /// Texts to practise on are being written.
+    Writing(Generation),
+    Practised(Lesson),
     Done,
 }
 
@@ -86,17 +91,20 @@ impl Course {
             lesson: Lesson::begin(learner, model, material, replayed, teaching)?,
             practice: practice.filter(heard),
             stage: Stage::Taught,
+            rounds: 0,
             teaching: *teaching,
         })
     }
 
-    /// How many optimiser steps it takes in all.
+    /// How many optimiser steps it takes in all, as far as is known by now.
     #[must_use]
-    pub const fn steps(&self) -> usize {
-        match self.practice {
-            Some(_) => self.teaching.steps + ROUNDS,
-            None => self.teaching.steps,
-        }
+    pub fn steps(&self) -> usize {
+        let rounds = match (&self.practice, &self.stage) {
+            (None, _) => 0,
+            (Some(_), Stage::Done) => self.rounds,
+            (Some(_), _) => LEAST_ROUNDS.max(self.rounds + 1),
+        };
+        self.teaching.steps + rounds
     }
 
     /// Whether all is done but [`Course::finish`].
@@ -113,26 +121,31 @@ impl Course {
                 self.stage = if !self.lesson.done() {
                     Stage::Taught
                 } else if let Some(practice) = &self.practice {
-                    Stage::Writing(practice.write(model, self.teaching.practice, 0)?, 0)
+                    Stage::Writing(practice.write(model, self.teaching.practice, 0)?)
                 } else {
                     Stage::Done
                 };
                 Ok(Progress::Stepped(report))
             }
-            Stage::Writing(mut generation, round) => {
+            Stage::Writing(mut generation) => {
                 if generation.next(model, Some(learner.adapter()))? {
-                    self.stage = Stage::Writing(generation, round);
+                    self.stage = Stage::Writing(generation);
                 } else if let Some(practice) = &self.practice {
-                    let lesson = practice.lesson(learner, model, generation, round, &self.teaching)?;
-                    self.stage = Stage::Practised(lesson, round);
+                    let lesson = practice.lesson(learner, model, generation, self.rounds, &self.teaching)?;
+                    self.stage = Stage::Practised(lesson);
                 }
                 Ok(Progress::Wrote)
             }
-            Stage::Practised(mut lesson, round) => {
+            Stage::Practised(mut lesson) => {
                 let report = lesson.step(learner, model)?;
-                let next = round + 1;
-                if let Some(practice) = self.practice.as_ref().filter(|_| next < ROUNDS) {
-                    self.stage = Stage::Writing(practice.write(model, self.teaching.practice, next)?, next);
+                self.rounds += 1;
+                let most = if report.kl < 0.5 * self.teaching.kl_target {
+                    MOST_ROUNDS
+                } else {
+                    LEAST_ROUNDS
+                };
+                if let Some(practice) = self.practice.as_ref().filter(|_| self.rounds < most) {
+                    self.stage = Stage::Writing(practice.write(model, self.teaching.practice, self.rounds)?);
                 }
                 Ok(Progress::Stepped(report))
             }
@@ -143,7 +156,7 @@ impl Course {
     /// Ends it.
     pub fn finish(self, learner: &mut Learner, model: &Model) -> Result<CourseOutcome, Error> {
         Ok(CourseOutcome {
-            practised: self.practice.map_or(0, |_| self.teaching.practice * ROUNDS),
+            practised: self.teaching.practice * self.rounds,
             lesson: self.lesson.finish(learner, model)?,
         })
     }

@@ -20,7 +20,7 @@ use crate::settings::Teaching;
 /// Seeds of texts to practise on begin here, far from those that a person would type.
 const PRACTICE_SEED: u64 = 1 << 40;
 /// … and each lesson has so many.
-const PRACTICE_SEEDS: u64 = 64;
+const PRACTICE_SEEDS: u64 = 256;
 
 /// Old ratings that a lesson under new weights is taught from at most.
 const MOST_REWEIGHTED: usize = 12;
