@@ -3,7 +3,7 @@
 //! The worker owns all state: model, adapter, optimiser, database. It says [`Event::Ready`] before anything else;
 //! messages sent earlier are lost. Every command travels in a [`Request`] with an id, every event in a [`Reply`] that
 //! names the request that it answers. `Write`, `Teach`, `TeachItself`, `Pair` and `Measure` are answered by several events, the last
-//! of which is `Written`, `Learned`, `Rounded`, `Paired`, `Measured`, `Stopped` or `Failed`. One of them runs at a time: a second is
+//! of which is `Written`, `Learned`, `Rounded`, `Paired`, `Measured`, `Stopped` or `Failed`; `Link` takes its time too. One of them runs at a time: a second is
 //! refused with `Failed`. What follows by itself, `Compared`, `Watched` and `Known`, answers the request that it follows, and gives
 //! way to everything else.
 
@@ -149,6 +149,13 @@ pub enum Command {
         /// How ratings are weighted now.
         weights: Weights,
     },
+    /// Put what was taught into a link, and find out how much of it that carries.
+    Link,
+    /// Say what a link is. It is answered like `Inspect`.
+    InspectLink {
+        /// The part of its address after the `#`.
+        fragment: String,
+    },
     /// Say what a taste file or a PEFT adapter is. The files travel beside the message, as for [`ModelSource::Files`].
     Inspect,
     /// Take in what was inspected last: its adapter as a lesson after the one in force, its ratings beside those that are here.
@@ -185,6 +192,15 @@ pub struct TasteInfo {
     pub measured: Option<Measured>,
     /// When it was packed, in milliseconds since 1970; `None` if nothing is said.
     pub made_at: Option<f64>,
+}
+
+/// What was taught, in an address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// What comes after the page's own address and a `#`.
+    pub fragment: String,
+    /// How much of what was taught it carries: the share of the divergence from the untaught model that is not lost.
+    pub carried: f64,
 }
 
 /// Two texts for one prompt, one of them by the taught model.
@@ -521,7 +537,12 @@ pub enum Event {
         /// Its bytes.
         bytes: u64,
     },
-    /// A taste file can be taken in. Nothing has changed yet.
+    /// What was taught is in a link.
+    Linked {
+        /// The link.
+        link: Link,
+    },
+    /// A taste file or a link can be taken in. Nothing has changed yet.
     Inspected {
         /// What it is.
         taste: TasteInfo,
@@ -738,7 +759,7 @@ pub enum LessonKind {
     Automatic,
     /// Old ratings under new weights.
     Reweighted,
-    /// None: what was taught elsewhere, taken in from a file.
+    /// None: what was taught elsewhere, taken in from a file or a link.
     Imported,
 }
 

@@ -14,6 +14,7 @@ mod header;
 mod history;
 mod keys;
 mod lesson;
+mod link;
 mod mark;
 mod models;
 mod number;

@@ -16,7 +16,7 @@ use crate::content::ContentType;
 use crate::feedback::{Metric, PartialRatings, Stars, Weights};
 use crate::insight::{Guess, Insight};
 use crate::protocol::{
-    Command, Judgement, Keeping, KeptModel, Material, ModelInfo, Pair, Post, PostId, RequestId, Step, TasteInfo,
+    Command, Judgement, Keeping, KeptModel, Link, Material, ModelInfo, Pair, Post, PostId, RequestId, Step, TasteInfo,
     Verdict,
 };
 use crate::settings::Lora;
@@ -106,7 +106,9 @@ pub enum Work {
     Forget,
     /// Packing a taste file.
     Export,
-    /// Looking at one.
+    /// Making a link.
+    Link,
+    /// Looking at a file or a link.
     Inspect,
     /// Taking one in.
     Import,
@@ -152,7 +154,8 @@ impl Work {
             Command::Delete { .. } => Self::Delete,
             Command::Forget => Self::Forget,
             Command::Export { .. } => Self::Export,
-            Command::Inspect => Self::Inspect,
+            Command::Link => Self::Link,
+            Command::Inspect | Command::InspectLink { .. } => Self::Inspect,
             Command::Import => Self::Import,
         }
     }
@@ -166,7 +169,7 @@ impl Work {
             Self::Pair | Self::Judge | Self::Measure => Place::Proof,
             Self::Discard => Place::Models,
             Self::Forget => Place::Settings,
-            Self::Export | Self::Inspect | Self::Import => Place::Travel,
+            Self::Export | Self::Link | Self::Inspect | Self::Import => Place::Travel,
         }
     }
 }
@@ -262,8 +265,10 @@ pub struct ViewState {
     pub timeline: Timeline,
     /// The adapter's shape, once there is one.
     pub lora: Option<Lora>,
-    /// A taste file that can be taken in. Nothing has changed yet.
+    /// A taste file or a link that can be taken in. Nothing has changed yet.
     pub offer: Option<TasteInfo>,
+    /// What was taught, in a link, as long as nothing else is in force.
+    pub link: Option<Link>,
     /// What went wrong last; cleared by the next thing that the person does.
     pub problem: Option<Problem>,
     /// What happened last, in a sentence, for the status region.
@@ -495,9 +500,16 @@ impl ViewState {
     /// Whether a lesson can be gone to or changed now.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        let waits = [Work::Go, Work::Delete, Work::Choose, Work::Inspect, Work::Import]
-            .into_iter()
-            .any(|work| self.waits_for(work));
+        let waits = [
+            Work::Go,
+            Work::Delete,
+            Work::Choose,
+            Work::Link,
+            Work::Inspect,
+            Work::Import,
+        ]
+        .into_iter()
+        .any(|work| self.waits_for(work));
         self.phase == Phase::Ready && !waits
     }
 

@@ -8,6 +8,10 @@ use super::kernels::float::dot;
 use super::{Config, storage};
 use crate::settings::{Lora, Targets};
 
+/// The seed with which every adapter that is taught from nothing begins: the same lessons make the same adapter, and a link
+/// need not say what everybody can make again.
+pub const FIRST_SEED: u64 = 0;
+
 /// One of the four matrices of a block that an adapter can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Site {

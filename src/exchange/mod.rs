@@ -2,13 +2,14 @@
 //!
 //! A [`taste`] file is a [`zip`] of what a person taught a model: the adapter for Python ([`peft`]) and for llama.cpp
 //! ([`gguf`]), what they said of which text ([`records`], with TRL's [`pairs`] made of it), and a model [`card`]. What comes
-//! back from elsewhere is checked as if a stranger had made it, and [`merge`]d with what is here.
+//! back from elsewhere is checked as if a stranger had made it, and [`merge`]d with what is here. A [`link`] holds the adapter alone.
 //!
 //! Nothing here knows of a browser or a clock, and nothing that is read can change anything: the caller decides what to do
 //! with a [`Taste`](taste::Taste) that has been read whole.
 
 pub mod card;
 pub mod gguf;
+pub mod link;
 pub mod merge;
 pub mod pairs;
 pub mod peft;
@@ -23,7 +24,7 @@ use crate::content::ContentType;
 pub use records::Record;
 pub use taste::{Taste, TasteInfo};
 
-/// Why a file can't be taken in, or written. Each reads on after "… could not be imported: ".
+/// Why a file or a link can't be taken in, or written. Each reads on after "… could not be imported: ".
 #[derive(Debug, Error)]
 pub enum Error {
     /// No zip, or a damaged one.
@@ -100,6 +101,9 @@ pub enum Error {
     /// More ratings than the page can hold.
     #[error("it holds more than {0} texts")]
     TooMany(usize),
+    /// No link of a taste, or a damaged one.
+    #[error("{0}")]
+    Link(&'static str),
     /// A tensor operation failed.
     #[error("a computation failed ({0})")]
     Compute(#[from] candle_core::Error),

@@ -25,9 +25,10 @@ pub const WEIGHTS: &str = "adapter_model.safetensors";
 
 /// The largest rank that can be set in the page, and that its lessons and their snapshots have room for.
 pub const MOST_RANK: u64 = 64;
-/// A larger alpha, or a larger weight, comes from no training.
-const MOST_ALPHA: f64 = 65_536.0;
-const MOST_WEIGHT: f32 = 1e6;
+/// A larger alpha comes from no training.
+pub const MOST_ALPHA: f64 = 65_536.0;
+/// Nor does a larger weight.
+pub const MOST_WEIGHT: f32 = 1e6;
 
 /// `adapter_config.json` for an adapter of the model that is called `base`.
 #[must_use]

@@ -69,6 +69,14 @@ impl Batch {
         Ok(hidden.iter().map(Reference::new).collect::<Result<_, _>>()?)
     }
 
+    /// How far another adapter, or none, is from this one: for each text, the mean divergence per token.
+    pub fn divergences(&self, model: &Model, adapter: &Adapter, other: Option<&Adapter>) -> Result<Vec<f64>, Error> {
+        let other = self.hidden(model, other)?;
+        let other: Vec<Reference> = other.iter().map(Reference::new).collect::<Result<_, _>>()?;
+        let readings = self.read(model, Some(adapter), &other)?;
+        Ok(readings.into_iter().map(|reading| reading.kl).collect())
+    }
+
     /// What hidden states say of each text, with gradients.
     pub fn evaluate(
         &self,

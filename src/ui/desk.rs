@@ -11,6 +11,7 @@ use crate::protocol::{Command, Material, ModelSource, PostId};
 use crate::settings::Build;
 use crate::timeline::NodeId;
 use crate::ui::client::{self, Client, Wishes};
+use crate::ui::link;
 use crate::ui::preferences::{Preferences, SEEDS};
 use crate::ui::share;
 use crate::view::{Phase, Place, ViewState, words};
@@ -33,7 +34,9 @@ impl Desk {
     /// Sets the desk up and starts the worker.
     pub fn open() -> Self {
         let preferences = Preferences::load();
-        let state = RwSignal::new(ViewState::new(preferences.content));
+        let arrived = link::arrived();
+        let content = arrived.as_ref().and_then(|link| link.content);
+        let state = RwSignal::new(ViewState::new(content.unwrap_or(preferences.content)));
         let wishes = Wishes {
             kept: preferences.model.clone(),
             precision: preferences.precision,
@@ -53,6 +56,7 @@ impl Desk {
         desk.show_by_preferences();
         desk.remember_the_model();
         share::open(desk);
+        link::open(desk, arrived);
         desk
     }
 
@@ -357,6 +361,23 @@ impl Desk {
             self.client.share_next(self.state.with_untracked(|state| state.content));
         }
         self.export(ratings);
+    }
+
+    /// Has a link made, or says why not.
+    pub fn make_link(self) {
+        let (idle, why_not) = self
+            .state
+            .with_untracked(|state| (state.is_idle(), words::why_no_link(state)));
+        match why_not {
+            Some(why_not) => self.state.update(|state| state.tell(Place::Travel, why_not.into())),
+            None if idle => self.client.send(Command::Link),
+            None => {}
+        }
+    }
+
+    /// Has a link looked at that was opened.
+    pub fn inspect_link(self, fragment: String) {
+        self.client.send(Command::InspectLink { fragment });
     }
 
     /// Has files looked at that the person picked or dropped, or says why not.

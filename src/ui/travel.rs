@@ -1,4 +1,4 @@
-//! What leaves the page as a file and what comes back as one: Export, Import, and a place to drop files anywhere.
+//! What leaves the page and what comes back: Export, Import, a page of its own, a link, and a place to drop files anywhere.
 
 use leptos::ev;
 use leptos::html::Input;
@@ -8,20 +8,23 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{DragEvent, FileList};
 
 use crate::protocol::TasteInfo;
+use crate::ui::builds;
 use crate::ui::desk::Desk;
+use crate::ui::link::Link;
 use crate::view::{Place, ViewState, words};
 
 /// The picker of taste files. It is kept apart from the button that opens it, at the end of the page.
 #[derive(Clone, Copy, Default)]
 pub struct Picker(NodeRef<Input>);
 
-/// Export and Import, and what a file is before it is taken in.
+/// Export and Import, and what a file or a link is before it is taken in.
 #[component]
 pub fn Travel() -> impl IntoView {
     let desk = Desk::here();
     let Picker(picker) = expect_context();
     let with_ratings = RwSignal::new(true);
     let can_export = desk.read(ViewState::can_export);
+    let can_link = desk.read(|state| state.is_idle() && words::why_no_link(state).is_none());
     let idle = desk.read(ViewState::is_idle);
     let problem = desk.read(|state| state.problem_at(Place::Travel).map(str::to_owned));
     let offer = desk.read(|state| state.offer.clone());
@@ -36,6 +39,11 @@ pub fn Travel() -> impl IntoView {
             <p class="note">
                 "What you taught as one file: this page reads it again, and so do Python's peft, llama.cpp and TRL. Or as a page of
                 its own, which opens by a double click with all of it inside."
+                {if builds::is_one_file() {
+                    " This page is such a file; a link can be made where Fledge has an address."
+                } else {
+                    " Or as a link, which carries what was taught and none of your texts."
+                }}
             </p>
             <div class="travel-buttons">
                 <button
@@ -62,23 +70,34 @@ pub fn Travel() -> impl IntoView {
                 >
                     "Share as a page"
                 </button>
+                <Show when=|| !builds::is_one_file()>
+                    <button
+                        class="action"
+                        type="button"
+                        aria-disabled=move || (!can_link.get()).then_some("true")
+                        on:click=move |_| desk.make_link()
+                    >
+                        "Make a link"
+                    </button>
+                </Show>
                 <label class="travel-choice">
                     <input type="checkbox" bind:checked=with_ratings />
                     "with my texts and ratings"
                 </label>
             </div>
             <p role="alert" class="problem">{problem}</p>
+            <Link />
             {move || offer.get().map(|taste| view! { <Offer taste /> })}
         </section>
     }
 }
 
-/// What a file is, and the question whether to take it in.
+/// What a file or a link is, and the question whether to take it in.
 #[component]
 fn Offer(taste: TasteInfo) -> impl IntoView {
     let desk = Desk::here();
     view! {
-        <div class="offer" role="group" aria-label="The file">
+        <div class="offer" role="group" aria-label="What it is">
             <dl class="facts">
                 {words::taste(&taste).into_iter().map(|(name, value)| view! {
                     <div><dt>{name}</dt><dd>{value}</dd></div>

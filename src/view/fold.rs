@@ -86,9 +86,17 @@ impl ViewState {
             Command::Name { .. } | Command::Delete { .. } => self.status.clear(),
             Command::Forget => self.status = "Forgetting …".into(),
             Command::Export { .. } => self.status = "Packing what you taught …".into(),
+            Command::Link => {
+                self.link = None;
+                self.status = "Making a link, and trying out what it carries …".into();
+            }
             Command::Inspect => {
                 self.offer = None;
                 self.status = "Looking at the file …".into();
+            }
+            Command::InspectLink { .. } => {
+                self.offer = None;
+                self.status = "Looking at the link …".into();
             }
             Command::Import => {
                 self.offer = None;
@@ -194,7 +202,9 @@ impl ViewState {
             | Event::Named { .. }
             | Event::Deleted { .. } => self.fold_lesson(event),
             Event::Forgotten => self.forget(),
-            Event::Exported { .. } | Event::Inspected { .. } | Event::Imported { .. } => self.fold_travel(event),
+            Event::Exported { .. } | Event::Linked { .. } | Event::Inspected { .. } | Event::Imported { .. } => {
+                self.fold_travel(event);
+            }
             Event::Stopped => {
                 self.status = match self.phase {
                     Phase::Teaching => "Stopped. Nothing of this lesson was learned.".into(),
@@ -229,6 +239,7 @@ impl ViewState {
                 self.comparing = (node.lesson.kind != LessonKind::Automatic).then_some(node.id);
                 self.watching = Some(node.id);
                 self.lora = Some(node.lesson.teaching.lora);
+                self.link = None;
                 self.guesses.clear();
                 self.steps.clear();
                 if self.round.is_none() {
@@ -248,6 +259,7 @@ impl ViewState {
             Event::Watched { node, breach } => {
                 self.watching = None;
                 if let Some((breach, to)) = breach {
+                    self.link = None;
                     if let Some(node) = self.timeline.node_mut(node) {
                         node.lesson.breach = Some(breach);
                     }
@@ -311,11 +323,15 @@ impl ViewState {
         }
     }
 
-    /// Folds an event about a taste file.
+    /// Folds an event about a taste file or a link.
     #[expect(clippy::wildcard_enum_match_arm, reason = "`fold` has the others")]
     fn fold_travel(&mut self, event: Event) {
         match event {
             Event::Exported { name, bytes } => self.status = words::exported(&name, bytes),
+            Event::Linked { link } => {
+                self.status = words::linked(&link);
+                self.link = Some(link);
+            }
             Event::Inspected { taste } => {
                 self.status = "Nothing has changed yet. Look at what it is, then take it in.".into();
                 self.offer = Some(taste);
@@ -341,6 +357,7 @@ impl ViewState {
         self.watching = None;
         self.pair = None;
         self.offer = None;
+        self.link = None;
     }
 
     /// Back to the first day, with the same model.
@@ -430,6 +447,7 @@ impl ViewState {
             | Work::Delete
             | Work::Forget
             | Work::Export
+            | Work::Link
             | Work::Inspect
             | Work::Import => fatal,
         };
@@ -458,6 +476,7 @@ impl ViewState {
     /// Takes over what was kept.
     fn remember(&mut self, memory: Memory, keeping: Keeping) {
         self.offer = None;
+        self.link = None;
         self.keeping = Some(keeping);
         self.posts = memory.posts;
         self.timeline = memory.timeline;
@@ -511,6 +530,7 @@ const fn ends(event: &Event) -> bool {
         | Event::Deleted { .. }
         | Event::Forgotten
         | Event::Exported { .. }
+        | Event::Linked { .. }
         | Event::Inspected { .. }
         | Event::Imported { .. }
         | Event::Stopped

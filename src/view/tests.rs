@@ -5,12 +5,12 @@ mod automatic;
 use crate::content::ContentType;
 use crate::feedback::{Metric, PartialRatings, Ratings, Stars, Weights};
 use crate::protocol::{
-    Command, Ending, Event, Judgement, Keeping, KeptModel, LessonKind, Material, Memory, ModelInfo, ModelSource, Pair,
-    Post, PostId, Reply, Request, Step, Tally, TasteInfo, Taught, test_lesson,
+    Command, Ending, Event, Judgement, Keeping, KeptModel, LessonKind, Link, Material, Memory, ModelInfo, ModelSource,
+    Pair, Post, PostId, Reply, Request, Step, Tally, TasteInfo, Taught, test_lesson,
 };
 use crate::rails::Breach;
 use crate::settings::{Precision, Sampling, Teaching};
-use crate::timeline::{Node, Timeline};
+use crate::timeline::{Node, ROOT, Timeline};
 use crate::view::{NextAction, Phase, Place, ViewState, curve, next_metric, words};
 
 /// The state, and the ids of what was asked.
@@ -775,4 +775,42 @@ fn there_is_something_to_export_once_something_is_said() {
         talk.state.status,
         "“seedling-post-2026-11-28.zip” is packed, 1.2 MB. Your browser saves it."
     );
+}
+
+#[test]
+fn a_link_is_shown_until_something_else_is_in_force() {
+    let mut talk = Talk::taught();
+    assert_eq!(words::why_no_link(&talk.state), None);
+    let request = talk.ask(Command::Link);
+    assert!(!talk.state.is_idle(), "it takes a moment");
+    let link = Link {
+        fragment: "taste=1.post.0123456789abcdef.AAAA".into(),
+        carried: 0.9396,
+    };
+    talk.answer(request, Event::Linked { link: link.clone() });
+    assert_eq!(talk.state.link, Some(link));
+    assert_eq!(
+        talk.state.status,
+        "The link is made. It carries 93 % of what you taught."
+    );
+
+    let to = ROOT;
+    let request = talk.ask(Command::Go { to });
+    talk.answer(request, Event::Went { to });
+    assert_eq!(talk.state.link, None);
+    let why_not = words::why_no_link(&talk.state).expect("a reason");
+    assert!(why_not.contains("nothing to put into a link"), "{why_not}");
+}
+
+#[test]
+fn a_link_that_is_refused_changes_nothing_and_says_so_beside_the_buttons() {
+    let mut talk = Talk::taught();
+    let before = talk.state.clone();
+    let fragment = "taste=".to_owned();
+    let request = talk.ask(Command::InspectLink { fragment });
+    assert_eq!(talk.state.status, "Looking at the link …");
+    talk.fail(request, false);
+    assert_eq!(talk.state.problem_at(Place::Travel), Some("It broke."));
+    assert!(talk.state.is_idle() && talk.state.offer.is_none());
+    assert_eq!((talk.state.posts, talk.state.timeline), (before.posts, before.timeline));
 }

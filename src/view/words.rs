@@ -5,11 +5,11 @@ use crate::catalogue::Known;
 use crate::content::ContentType;
 use crate::feedback::Metric;
 use crate::insight::{LEAST_CORRELATION, LEAST_RATINGS};
-use crate::protocol::{Ending, Lesson, LessonKind, Measured, Memory, ModelInfo, Post, Tally, TasteInfo, Taught};
+use crate::protocol::{Ending, Lesson, LessonKind, Link, Measured, Memory, ModelInfo, Post, Tally, TasteInfo, Taught};
 use crate::rails::Breach;
 use crate::settings::{MOST_MEMORY, Objective, Precision};
 use crate::statistics::{SIGNIFICANT, sign_test, verdicts_to_go};
-use crate::timeline::{Node, NodeId, Timeline};
+use crate::timeline::{Node, NodeId, ROOT, Timeline};
 use crate::view::{Phase, ViewState};
 
 /// "Reading the model: 9.1 of 13.8 MB"
@@ -478,7 +478,7 @@ pub fn taught_from(content: ContentType, lesson: &Lesson) -> String {
     let numbers: Vec<String> = lesson.posts.iter().map(|taught| taught.post.to_string()).collect();
     let noun = content.noun();
     match (lesson.kind, numbers.as_slice()) {
-        (LessonKind::Imported, []) => "from a file".into(),
+        (LessonKind::Imported, []) => "from elsewhere".into(),
         (LessonKind::Imported, posts) => format!("from a file with {}", counted(posts.len() as u64, noun)),
         (LessonKind::Edited, [_, replaced, ..]) => format!("from your version of {noun} {replaced}"),
         (_, []) => String::new(),
@@ -555,6 +555,26 @@ pub fn snapshots(timeline: &Timeline) -> String {
 #[must_use]
 pub fn exported(name: &str, bytes: u64) -> String {
     format!("“{name}” is packed, {}. Your browser saves it.", disk_size(bytes))
+}
+
+/// "The link is made. It carries 93 % of what you taught."
+#[must_use]
+pub fn linked(link: &Link) -> String {
+    // Nothing that is rounded is all of it.
+    let percent = (100.0 * link.carried).floor();
+    format!("The link is made. It carries {percent} % of what you taught.")
+}
+
+/// Why there can be no link now; `None` if there can.
+#[must_use]
+pub fn why_no_link(state: &ViewState) -> Option<&'static str> {
+    if state.kept_as().is_some() {
+        Some("A link works with the model that comes with the page. Export gives you a file.")
+    } else if state.timeline.at() == ROOT {
+        Some("There is nothing to put into a link yet. Teach a lesson first.")
+    } else {
+        None
+    }
 }
 
 /// "Taken in: 12 posts, 10 of them new here, and what was taught as lesson 3. Undo takes the lesson back."

@@ -6,6 +6,7 @@
 
 use super::dispatch::Page;
 use super::lecture::Lecture;
+use super::linking::Linking;
 use super::looking::Looking;
 use super::measuring::Measuring;
 use super::pairing::Pairing;
@@ -28,6 +29,8 @@ pub enum Job {
     Pair(Box<Pairing>),
     /// The taught model is held against the untaught one.
     Measure(Box<Measuring>),
+    /// What was taught is put into a link.
+    Link(Box<Linking>),
     /// The taught model writes the post of its last lesson once more. Nobody waits for it.
     Compare(Box<Comparison>),
     /// The guard rails are watched. Nobody waits for that either.
@@ -47,6 +50,7 @@ impl Job {
             Self::Rounds(rounds) => rounds.request,
             Self::Pair(pairing) => pairing.request,
             Self::Measure(measuring) => measuring.request,
+            Self::Link(linking) => linking.request,
             Self::Look(looking) => looking.request,
             Self::Compare(comparison) => comparison.request,
             Self::Watch(watching) => watching.request,
@@ -62,6 +66,7 @@ impl Job {
             Self::Rounds(rounds) => rounds.step(studio, page).await,
             Self::Pair(pairing) => pairing.step(studio, page),
             Self::Measure(measuring) => measuring.step(studio, page).await,
+            Self::Link(linking) => linking.step(studio, page),
             Self::Look(looking) => looking.step(studio, page),
             Self::Compare(comparison) => comparison.step(studio, page).await,
             Self::Watch(watching) => watching.step(studio, page).await,
@@ -78,7 +83,7 @@ impl Job {
                 rounds.end(page);
                 Ok(())
             }
-            Self::Teach(_) | Self::Pair(_) | Self::Measure(_) => {
+            Self::Teach(_) | Self::Pair(_) | Self::Measure(_) | Self::Link(_) => {
                 page.tell(self.request(), Event::Stopped);
                 Ok(())
             }

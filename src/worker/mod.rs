@@ -4,7 +4,8 @@
 //! does, `job` is what takes longer than a moment (`writing` a post, a `lecture`, `watching` what came of it, `pairing` texts for a blind test), `studio` is the open model with all
 //! that belongs to it, [`history`] its posts as plain data, `store` where they are kept (in the `database`, if there is
 //! one), `library` where models come from, [`selection`] which of a person's files are one, `host` the few things that a
-//! worker asks of its browser, `problem` what the person is told when something fails. `parcel` is what leaves as a file, and what comes back as one.
+//! worker asks of its browser, `problem` what the person is told when something fails. `parcel` is what leaves as a file, and what comes back as one; `linking`
+//! makes a link of it.
 //!
 //! History and selection know nothing of a browser; the rest is there with the feature `web` only.
 
@@ -21,6 +22,8 @@ mod job;
 mod lecture;
 #[cfg(feature = "web")]
 mod library;
+#[cfg(feature = "web")]
+mod linking;
 #[cfg(feature = "web")]
 mod looking;
 #[cfg(feature = "web")]

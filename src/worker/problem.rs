@@ -84,6 +84,22 @@ pub enum Problem {
     /// The file could not be made.
     #[error("What you taught could not be packed: {0}.")]
     Export(exchange::Error),
+    /// The link could not be made.
+    #[error("The link could not be made: {0}. Export gives you what you taught as a file.")]
+    Link(exchange::Error),
+    /// What fits into a link is not what was taught.
+    #[error(
+        "What you taught does not fit into a link: of what it changed, only {:.0} % would be left. Export gives you all of it as \
+         a file.",
+        100.0 * carried
+    )]
+    DoesNotFit {
+        /// The share that would be left.
+        carried: f64,
+    },
+    /// The link is not what it must be.
+    #[error("The link could not be opened: {0}. Nothing has changed.")]
+    OpenLink(exchange::Error),
     /// The file is not what it must be.
     #[error("The file could not be imported: {0}. Nothing has changed.")]
     Import(exchange::Error),
@@ -91,13 +107,13 @@ pub enum Problem {
     #[error("The file could not be imported: {0} can't be read. Nothing has changed.")]
     Unreadable(String),
     /// The worker was started anew since, or another model was opened.
-    #[error("The file is not at hand any more. Choose it again.")]
+    #[error("What you looked at is not at hand any more. Choose the file or open the link again.")]
     NotAtHand,
     /// What it holds can't be taught on.
-    #[error("The file could not be imported: {0}. Nothing has changed.")]
+    #[error("What was taught elsewhere could not be taken in: {0}. Nothing has changed.")]
     TakeIn(learning::Error),
     /// The database failed.
-    #[error("What the file holds could not be kept: {0}. Nothing has changed.")]
+    #[error("What was taught elsewhere could not be kept: {0}. Nothing has changed.")]
     KeepImport(store::Error),
     /// Part of the history is damaged. What could be read is there.
     #[error("{}", lost_sentence(*posts, *lessons))]

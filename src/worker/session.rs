@@ -9,6 +9,7 @@ use super::host::{self, Lock};
 use super::job::Job;
 use super::lecture::Lecture;
 use super::library::Shelf;
+use super::linking::Linking;
 use super::looking::Looking;
 use super::measuring::Measuring;
 use super::opening::{Arrival, Opening, Order};
@@ -20,7 +21,7 @@ use super::studio::Studio;
 use super::writing::{self, WarmUp, Writing};
 use crate::content::ContentType;
 use crate::engine::Model;
-use crate::exchange::Taste;
+use crate::exchange::{Taste, link};
 use crate::feedback::{PartialRatings, Weights};
 use crate::protocol::{Command, Event, PostId, Request, RequestId, Verdict};
 use crate::timeline::NodeId;
@@ -47,7 +48,7 @@ pub struct Session {
     postponed: Option<Job>,
     /// The request since which the automatic rater has something to look at.
     unseen: Option<RequestId>,
-    /// A taste file that was inspected and may be taken in, for the studio that is open.
+    /// A taste that was inspected, in a file or a link, and may be taken in, for the studio that is open.
     parcel: Option<Taste>,
     /// This worker may write the database.
     writer: bool,
@@ -149,6 +150,11 @@ impl Session {
             Command::Delete { node } => self.delete(id, node).await,
             Command::Forget => self.forget(id).await,
             Command::Export { ratings, weights } => self.export(id, ratings, weights),
+            Command::Link => {
+                self.postpone();
+                self.begin(|studio, _| Linking::begin(id, studio))
+            }
+            Command::InspectLink { fragment } => self.inspect_link(id, &fragment),
             Command::Inspect => self.inspect(id, &files).await,
             Command::Import => self.import(id).await,
         };
@@ -310,7 +316,7 @@ impl Session {
     /// What nobody waits for gives way; what somebody waits for does not.
     fn make_room(&mut self) -> Result<(), Problem> {
         let is_awaited = |job: &Job| match job {
-            Job::Write(_) | Job::Teach(_) | Job::Rounds(_) | Job::Pair(_) | Job::Measure(_) => true,
+            Job::Write(_) | Job::Teach(_) | Job::Rounds(_) | Job::Pair(_) | Job::Measure(_) | Job::Link(_) => true,
             Job::Compare(_) | Job::Watch(_) | Job::Look(_) | Job::WarmUp(_) => false,
         };
         if self.opening.is_some() || self.job.as_ref().is_some_and(is_awaited) {
@@ -419,10 +425,24 @@ impl Session {
         self.parcel = None;
         let studio = self.studio.as_ref().ok_or(Problem::NothingOpen)?;
         let taste = parcel::read(files, studio).await?;
+        self.put_aside(request, taste);
+        Ok(())
+    }
+
+    /// The same with a link.
+    fn inspect_link(&mut self, request: RequestId, fragment: &str) -> Result<(), Problem> {
+        self.make_room()?;
+        self.parcel = None;
+        let studio = self.studio.as_ref().ok_or(Problem::NothingOpen)?;
+        let taste = link::read(fragment, &studio.model, studio.content).map_err(Problem::OpenLink)?;
+        self.put_aside(request, taste);
+        Ok(())
+    }
+
+    fn put_aside(&mut self, request: RequestId, taste: Taste) {
         let info = taste.info.clone();
         self.parcel = Some(taste);
         self.page.tell(request, Event::Inspected { taste: info });
-        Ok(())
     }
 
     async fn import(&mut self, request: RequestId) -> Result<(), Problem> {

@@ -13,6 +13,7 @@ use super::problem::Problem;
 use super::store::{self, Change, Store};
 use crate::catalogue::KNOWN;
 use crate::content::ContentType;
+use crate::engine::lora::FIRST_SEED;
 use crate::engine::{Adapter, Model, kernels};
 use crate::exchange::merge::{Merged, merge};
 use crate::exchange::{self, Taste, taste};
@@ -26,9 +27,6 @@ use crate::protocol::{Keeping, Lesson, Memory, ModelInfo, Post, PostId, SNAPSHOT
 use crate::rails::Signs;
 use crate::settings::Lora;
 use crate::timeline::{Node, NodeId, ROOT, Timeline};
-
-/// The adapter's random half starts from this seed, so that the same lessons make the same adapter.
-const SEED: u64 = 0;
 
 /// Under which name a history is kept. Posts have the model's own, as they had before there were types. A copy of the page in one
 /// file that somebody shared (`src/ui/share.rs`) has a space of its own: all files of a device share one database.
@@ -318,7 +316,7 @@ impl Studio {
     pub fn pupil(&self, lora: Lora) -> Result<Learner, learning::Error> {
         match &self.learner {
             Some(learner) => Learner::from_snapshot(&learner.snapshot()?, &self.model),
-            None => Learner::new(&self.model, lora, SEED),
+            None => Learner::new(&self.model, lora, FIRST_SEED),
         }
     }
 

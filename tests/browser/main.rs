@@ -29,6 +29,7 @@ mod damaged_files;
 mod downloads;
 mod engines;
 mod gpt2;
+mod link;
 mod looks;
 mod memory;
 mod models;

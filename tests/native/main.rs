@@ -15,6 +15,7 @@ mod gradients;
 mod hostile;
 mod large;
 mod lessons;
+mod link;
 mod parity;
 mod practice;
 mod taste;
