@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fledge::content::ContentType;
+use fledge::engine::lora::FIRST_SEED;
 use fledge::engine::{Adapter, Completion, Model};
 use fledge::exchange::Error;
 use fledge::exchange::link::{MOST_CHARACTERS, read, write};
@@ -220,5 +221,21 @@ fn a_forged_link_is_refused_or_harmless() {
                     .all(|(_, tensor)| values(tensor).iter().all(|value| value.is_finite()))
             );
         }
+    }
+}
+
+#[test]
+fn every_version_begins_with_the_same_rows() {
+    // A link says most of an adapter by the rows that lessons begin with. Whoever changes them raises the link's version.
+    let model = embedded();
+    let fresh = Adapter::fresh(model.config(), Lora::default(), FIRST_SEED).expect("an adapter");
+    let sums: Vec<f32> = fresh
+        .tensors()
+        .filter(|(name, _)| name.contains("lora_A"))
+        .map(|(_, tensor)| values(&tensor).iter().sum())
+        .collect();
+    let first = [1.949_613, -0.600_551, -1.639_747];
+    for (found, expected) in sums.iter().zip(first) {
+        assert!((found - expected).abs() < 1e-3, "{:?}", &sums[..3]);
     }
 }
