@@ -232,7 +232,7 @@ fn every_version_begins_with_the_same_rows() {
     let sums: Vec<f32> = fresh
         .tensors()
         .filter(|(name, _)| name.contains("lora_A"))
-        .map(|(_, tensor)| values(&tensor).iter().sum())
+        .map(|(_, tensor)| values(tensor).iter().sum())
         .collect();
     let first = [1.949_613, -0.600_551, -1.639_747];
     for (found, expected) in sums.iter().zip(first) {
