@@ -1,7 +1,7 @@
 //! What leaves the page and what comes back: Export, Import, a page of its own, a link, and a place to drop files anywhere.
 
 use leptos::ev;
-use leptos::html::Input;
+use leptos::html::{Div, Input};
 use leptos::prelude::*;
 use leptos_use_event_listener::use_event_listener;
 use wasm_bindgen::{JsCast, JsValue};
@@ -96,8 +96,15 @@ pub fn Travel() -> impl IntoView {
 #[component]
 fn Offer(taste: TasteInfo) -> impl IntoView {
     let desk = Desk::here();
+    let offer = NodeRef::<Div>::new();
+    // It may come from a link, to somebody who looks at another part of the page.
+    Effect::new(move |_| {
+        if let Some(offer) = offer.get() {
+            offer.scroll_into_view_with_bool(false);
+        }
+    });
     view! {
-        <div class="offer" role="group" aria-label="What it is">
+        <div class="offer" role="group" aria-label="What it is" node_ref=offer>
             <dl class="facts">
                 {words::taste(&taste).into_iter().map(|(name, value)| view! {
                     <div><dt>{name}</dt><dd>{value}</dd></div>

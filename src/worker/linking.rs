@@ -22,6 +22,10 @@ const SEED: u64 = 11_000;
 /// A link that carries less than this of what was taught is none.
 const LEAST: f64 = 0.75;
 
+/// What is lost is held against a change of so much at least, in nats a token. A lesson or two change less than that, and then what is
+/// measured as lost is mostly the 8-bit engine's own rounding.
+const LEAST_CHANGE: f64 = 0.01;
+
 /// A link that is being made.
 pub struct Linking {
     /// What it answers.
@@ -74,7 +78,7 @@ impl Linking {
             return Ok(Some(Job::Link(self)));
         }
         let lost = self.lost.iter().sum::<f64>() / self.lost.len().max(1) as f64;
-        let carried = 1.0 - lost / change.max(f64::MIN_POSITIVE);
+        let carried = 1.0 - lost / change.max(LEAST_CHANGE);
         if carried.is_nan() || carried < LEAST {
             return Err(Problem::DoesNotFit {
                 carried: carried.max(0.0),
