@@ -55,6 +55,12 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
+/// The root of the mean square; 0 without values.
+#[must_use]
+pub fn root_mean_square(values: &[f64]) -> f64 {
+    mean(&values.iter().map(|value| value * value).collect::<Vec<_>>()).sqrt()
+}
+
 /// How likely a fair coin would fall at least as unevenly, two-sided: the exact sign test.
 #[must_use]
 pub fn sign_test(wins: u32, losses: u32) -> f64 {

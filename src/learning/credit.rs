@@ -23,7 +23,7 @@ use super::loss::Reference;
 use super::rater::Rater;
 use crate::engine::{Completion, Model};
 use crate::feedback::{Reward, Weights};
-use crate::statistics::mean;
+use crate::statistics::{mean, root_mean_square};
 
 /// `γ`: a token answers for the ten tokens after it, roughly.
 const HORIZON: f64 = 0.9;
@@ -58,7 +58,7 @@ pub fn of_tokens(
         all.push(gains);
     }
     centre(&mut all);
-    let scale = SPREAD / root_mean_square(&all).max(1e-9);
+    let scale = SPREAD / root_mean_square(&all.concat()).max(1e-9);
     let commonplace = commonplace(texts);
     let usual = mean(&commonplace.concat());
     for (advantages, commonplace) in all.iter_mut().zip(&commonplace) {
@@ -75,7 +75,7 @@ pub fn of_tokens(
 pub fn of_texts(judged: &[(&Completion, Reward)]) -> Vec<Vec<f64>> {
     let rewards: Vec<f64> = judged.iter().map(|(_, reward)| reward.get()).collect();
     let usual = mean(&rewards);
-    let deviation = root_mean_square(&[rewards.iter().map(|reward| reward - usual).collect()]).max(1e-6);
+    let deviation = root_mean_square(&rewards.iter().map(|reward| reward - usual).collect::<Vec<_>>()).max(1e-6);
     let of_text = |((text, _), reward): (&(&Completion, Reward), f64)| {
         vec![SPREAD * (reward - usual) / deviation; text.ids.len()]
     };
@@ -139,11 +139,6 @@ fn centre(all: &mut [Vec<f64>]) {
             *value -= usual;
         }
     }
-}
-
-fn root_mean_square(all: &[Vec<f64>]) -> f64 {
-    let squares: Vec<f64> = all.iter().flatten().map(|value| value * value).collect();
-    mean(&squares).sqrt()
 }
 
 /// For each token, the share of the other texts in which it follows the same token; none follows the first.

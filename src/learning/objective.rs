@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::feedback::Reward;
 use crate::settings::Objective;
-use crate::statistics::mean;
+use crate::statistics::root_mean_square;
 
 /// Negative advantages count this much.
 const NEGATIVE_DAMPING: f64 = 0.5;
@@ -82,8 +82,7 @@ pub fn restraint(set: f64, kl: f64, target: f64) -> f64 {
 /// the gradient by its usual size; so what is faint, and mostly chance, would move the model as far.
 #[must_use]
 pub fn pace(factors: &[f64]) -> f64 {
-    let squares: Vec<f64> = factors.iter().map(|c| c * c).collect();
-    (mean(&squares).sqrt() / CLEAR).min(1.0)
+    (root_mean_square(factors) / CLEAR).min(1.0)
 }
 
 /// `σ(−z)` of a preference: how much of it is still to be learned, 0 to 1. The log-ratios are means per token, in nats.

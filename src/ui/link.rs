@@ -127,9 +127,6 @@ pub fn open(desk: Desk, first: Option<Arrived>) {
         } else {
             waiting.set(None);
             desk.inspect_link(link.fragment);
-            if let Some(title) = document().get_element_by_id("travel-title") {
-                title.scroll_into_view();
-            }
         }
     });
 }
