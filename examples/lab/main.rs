@@ -28,7 +28,7 @@ use fledge::settings::Precision;
 
 use options::{Options, Setting};
 use raters::{RATERS, Rater};
-use run::Run;
+use run::{Run, Untaught};
 
 fn main() {
     match Options::parse(std::env::args().skip(1)) {
@@ -39,8 +39,11 @@ fn main() {
 
 /// Carries out all runs, on as many threads as are wanted, and prints what came of them.
 fn measure(options: &Options) {
-    let model = embedded();
+    let (model, untaught) = (embedded(), Untaught::default());
     let settings = options.settings();
+    let known = options.csv.as_deref().map_or_else(Vec::new, |file| {
+        report::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    });
     let mut runs: Vec<(&Setting, &Rater, u64)> = Vec::new();
     // Seed by seed, so that a run that is cut short has something of everything.
     for seed in 0..options.seeds {
@@ -49,23 +52,24 @@ fn measure(options: &Options) {
             runs.extend(raters.map(|rater| (setting, rater, options.first_seed + seed)));
         }
     }
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    runs.retain(|(setting, rater, seed)| {
+        let setting = setting.to_string();
+        !known
+            .iter()
+            .any(|run| (&run.setting, run.rater.as_str(), run.seed) == (&setting, rater.name, *seed))
+    });
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(known));
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..options.threads {
             scope.spawn(|| {
                 while let Some((setting, rater, seed)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = Run::new(&model, setting, rater, *seed).outcome();
+                    let outcome = Run::new(&model, &untaught, setting, rater, *seed).outcome();
                     let mut done = done.lock().expect("no thread panics");
+                    eprintln!("{:.0} s  {outcome}", begun.elapsed().as_secs_f64());
                     done.push(outcome);
-                    let (count, of) = (done.len(), runs.len());
-                    eprintln!(
-                        "{count}/{of} {:.0} s  {}",
-                        begun.elapsed().as_secs_f64(),
-                        done[count - 1]
-                    );
                     if let Some(file) = &options.csv {
-                        std::fs::write(file, report::csv(&done)).expect("the file can be written");
+                        report::write(file, &done).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
                     }
                 }
             });

@@ -1,5 +1,6 @@
 //! What the lab's command line says.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use fledge::settings::{Objective, Teaching};
@@ -12,7 +13,7 @@ cargo run --release --example lab -- [OPTION VALUE]...
   --first-seed N      0
   --ratings N         rated texts of a run, 30
   --threads N         runs at a time, 2
-  --csv FILE          every run as a line
+  --csv FILE          every run as a line; those that it has already are not carried out again
 
 Each of these may have several values, A,B,C: all combinations are measured.
 
@@ -65,6 +66,38 @@ pub struct Setting {
     pub guard: bool,
     /// Rounds of the automatic rater after all of them.
     pub self_taught: usize,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self {
+            teaching,
+            candidates,
+            ratings,
+            guard,
+            self_taught,
+        } = self;
+        let objective = match teaching.objective {
+            Objective::Advantage => "advantage",
+            Objective::RewardWeighted => "original",
+        };
+        write!(
+            f,
+            "{objective}, rate {:.1e}, {} steps, {ratings} ratings, {candidates} a prompt, replay {}, practice {}, KL {} → {}, guard {}{}",
+            teaching.learning_rate,
+            teaching.steps,
+            teaching.replay,
+            teaching.practice,
+            teaching.kl_weight,
+            teaching.kl_target,
+            if *guard { "on" } else { "off" },
+            if *self_taught > 0 {
+                format!(", {self_taught} rounds by itself")
+            } else {
+                String::new()
+            },
+        )
+    }
 }
 
 impl Options {

@@ -1,8 +1,7 @@
-//! Runs as tables and as lines.
+//! Runs as tables for people, and as a record on disk, from which a lab that was cut short goes on.
 
-use std::fmt::Write as _;
+use std::path::Path;
 
-use fledge::settings::Objective;
 use fledge::statistics::{mean, mean_interval};
 
 use crate::options::Setting;
@@ -12,13 +11,14 @@ use crate::run::Outcome;
 pub fn tables(settings: &[Setting], outcomes: &[Outcome]) -> String {
     let mut text = String::new();
     for setting in settings {
-        let mut outcomes: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.setting == *setting).collect();
-        outcomes.sort_by_key(|outcome| (outcome.rater, outcome.seed));
-        text.extend(["\n", &name(setting), "\n\n"]);
+        let setting = setting.to_string();
+        let mut outcomes: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.setting == setting).collect();
+        outcomes.sort_by_key(|outcome| (&outcome.rater, outcome.seed));
+        text.extend(["\n", &setting, "\n\n"]);
         text += "| rater | seeds | untaught | taught | lift, % (95 %) | worst run | KL | entropy | distinct-2 | words | taken back | rater's ρ | best of 4 |\n";
         text += "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
         for runs in outcomes.chunk_by(|a, b| a.rater == b.rater) {
-            text += &line(runs[0].rater, runs);
+            text += &line(&runs[0].rater, runs);
         }
         text += &line("all", &outcomes);
     }
@@ -46,67 +46,29 @@ fn line(name: &str, runs: &[&Outcome]) -> String {
         average(|run| run.before),
         average(|run| run.after),
         100.0 * lifts.iter().copied().fold(f64::INFINITY, f64::min),
-        average(|run| run.taught.kl),
-        average(|run| run.taught.entropy / run.untaught.entropy),
-        average(|run| run.taught.distinct_2 / run.untaught.distinct_2),
-        average(|run| run.taught.words / run.untaught.words),
+        average(|run| run.kl),
+        average(|run| run.entropy),
+        average(|run| run.distinct_2),
+        average(|run| run.words),
         average(|run| run.taken_back as f64),
         average(|run| run.rater_20.unwrap_or(f64::NAN)),
-        100.0 * average(|run| run.best_of_4 / run.before - 1.0),
+        100.0 * average(|run| run.lift_of_best().unwrap_or(f64::NAN)),
     )
 }
 
-fn name(setting: &Setting) -> String {
-    let Setting {
-        teaching,
-        candidates,
-        ratings,
-        guard,
-        self_taught,
-    } = setting;
-    let objective = match teaching.objective {
-        Objective::Advantage => "advantage",
-        Objective::RewardWeighted => "original",
-    };
-    format!(
-        "{objective}, rate {:.1e}, {} steps, {ratings} ratings, {candidates} a prompt, replay {}, practice {}, KL {} → {}, guard {}{}",
-        teaching.learning_rate,
-        teaching.steps,
-        teaching.replay,
-        teaching.practice,
-        teaching.kl_weight,
-        teaching.kl_target,
-        if *guard { "on" } else { "off" },
-        if *self_taught > 0 {
-            format!(", {self_taught} rounds by itself")
-        } else {
-            String::new()
-        },
-    )
-}
-
-/// Every run.
-pub fn csv(outcomes: &[Outcome]) -> String {
-    let mut text =
-        "setting,rater,seed,before,after,kl,entropy,distinct_2,words,taken_back,rater_20,best_of_4\n".to_owned();
-    for run in outcomes {
-        // Writing to a string does not fail.
-        let _written = writeln!(
-            text,
-            "\"{}\",{},{},{:.4},{:.4},{:.4},{:.4},{:.4},{:.4},{},{:.4},{:.4}",
-            name(&run.setting),
-            run.rater,
-            run.seed,
-            run.before,
-            run.after,
-            run.taught.kl,
-            run.taught.entropy / run.untaught.entropy,
-            run.taught.distinct_2 / run.untaught.distinct_2,
-            run.taught.words / run.untaught.words,
-            run.taken_back,
-            run.rater_20.unwrap_or(f64::NAN),
-            run.best_of_4,
-        );
+/// The runs that a record holds; none if there is no such file.
+pub fn read(record: &Path) -> csv::Result<Vec<Outcome>> {
+    if !record.exists() {
+        return Ok(Vec::new());
     }
-    text
+    csv::Reader::from_path(record)?.deserialize().collect()
+}
+
+/// Writes all runs.
+pub fn write(record: &Path, outcomes: &[Outcome]) -> csv::Result<()> {
+    let mut writer = csv::Writer::from_path(record)?;
+    for outcome in outcomes {
+        writer.serialize(outcome)?;
+    }
+    Ok(writer.flush()?)
 }

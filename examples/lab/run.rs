@@ -1,6 +1,8 @@
 //! One run: a rater teaches, and is then asked what came of it.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, OnceLock};
 
 use fledge::content::ContentType;
 use fledge::engine::{Adapter, Completion, Generation, Model};
@@ -15,6 +17,7 @@ use fledge::statistics::{mean, spearman};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
+use serde::{Deserialize, Serialize};
 
 use crate::options::Setting;
 use crate::raters::Rater;
@@ -59,34 +62,44 @@ const TAUGHT: [&str; 30] = [
 /// Texts for each held-out prompt.
 const EACH: usize = 4;
 
-/// What came of a run.
+/// What came of a run: a line of the record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
-    /// With what.
-    pub setting: Setting,
+    /// With what, as [`Setting`] is written.
+    pub setting: String,
     /// Who taught.
-    pub rater: &'static str,
+    pub rater: String,
     /// Which run.
     pub seed: u64,
     /// Mean true reward on held-out prompts, untaught.
     pub before: f64,
     /// The same, taught.
     pub after: f64,
-    /// How the untaught model writes for them.
-    pub untaught: Signs,
-    /// How the taught one does.
-    pub taught: Signs,
+    /// Of the taught model from the untaught one there, in nats a token.
+    pub kl: f64,
+    /// The taught model's, as a share of the untaught one's; as the next two.
+    pub entropy: f64,
+    /// Different pairs of words.
+    pub distinct_2: f64,
+    /// Words a text.
+    pub words: f64,
     /// Lessons that the guard rails took back.
     pub taken_back: usize,
     /// The automatic rater's rank correlation with the true reward of held-out texts, fitted on 20 ratings.
     pub rater_20: Option<f64>,
     /// Mean true reward of the best of four by the automatic rater, on held-out prompts, untaught.
-    pub best_of_4: f64,
+    pub best_of_4: Option<f64>,
 }
 
 impl Outcome {
     /// How much higher the reward is, as a share of the untaught model's.
     pub fn lift(&self) -> f64 {
         self.after / self.before - 1.0
+    }
+
+    /// How much higher the best of four is.
+    pub fn lift_of_best(&self) -> Option<f64> {
+        self.best_of_4.map(|best| best / self.before - 1.0)
     }
 }
 
@@ -97,31 +110,36 @@ impl fmt::Display for Outcome {
             seed,
             before,
             after,
-            untaught,
-            taught,
+            kl,
+            entropy,
+            distinct_2,
+            words,
             taken_back,
-            rater_20,
-            best_of_4,
             ..
         } = self;
+        let lift = 100.0 * self.lift();
         write!(
             f,
-            "{rater} {seed}: {before:.3} → {after:.3} ({:+.0} %), KL {:.2}, entropy {:.2}, distinct-2 {:.2}, words {:.0} → {:.0}, \
-             {taken_back} taken back, rater {:.2}, best of 4 {best_of_4:.3}",
-            100.0 * self.lift(),
-            taught.kl,
-            taught.entropy / untaught.entropy,
-            taught.distinct_2 / untaught.distinct_2,
-            untaught.words,
-            taught.words,
-            rater_20.unwrap_or(f64::NAN),
+            "{rater} {seed}: {before:.3} → {after:.3} ({lift:+.0} %), KL {kl:.2}, entropy {entropy:.2}, distinct-2 {distinct_2:.2}, \
+             words {words:.2}, {taken_back} taken back"
         )
     }
 }
 
+/// What the untaught model writes, which is the same in every run of a seed.
+#[derive(Default)]
+pub struct Untaught {
+    watched: OnceLock<Signs>,
+    held_out: Mutex<BTreeMap<u64, HeldOut>>,
+}
+
+/// A model's signs on the held-out prompts, and its texts, by prompt.
+type HeldOut = (Signs, Vec<Vec<Completion>>);
+
 /// A run in progress.
 pub struct Run<'a> {
     model: &'a Model,
+    untaught: &'a Untaught,
     setting: &'a Setting,
     rater: &'a Rater,
     seed: u64,
@@ -132,7 +150,6 @@ pub struct Run<'a> {
     past: Vec<Taught>,
     lessons: u32,
     taken_back: usize,
-    watched: Option<Signs>,
 }
 
 struct Taught {
@@ -144,12 +161,13 @@ struct Taught {
 
 impl<'a> Run<'a> {
     /// Nothing is taught yet.
-    pub fn new(model: &'a Model, setting: &'a Setting, rater: &'a Rater, seed: u64) -> Self {
+    pub fn new(model: &'a Model, untaught: &'a Untaught, setting: &'a Setting, rater: &'a Rater, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut prompts = TAUGHT.to_vec();
         prompts.shuffle(&mut rng);
         Self {
             model,
+            untaught,
             setting,
             rater,
             seed,
@@ -159,16 +177,15 @@ impl<'a> Run<'a> {
             past: Vec::new(),
             lessons: 0,
             taken_back: 0,
-            watched: None,
         }
     }
 
     /// Teaches, and measures.
     pub fn outcome(mut self) -> Outcome {
-        let (untaught, before) = self.hold_out(None);
+        let (untaught, before) = self.untaught_held_out();
         let mut rated = 0;
         let mut rater_20 = None;
-        let mut best_of_4 = f64::NAN;
+        let mut best_of_4 = None;
         while rated < self.setting.ratings {
             let count = self.setting.candidates.min(self.setting.ratings - rated);
             self.round(count);
@@ -183,21 +200,29 @@ impl<'a> Run<'a> {
         let (taught, after) = self.hold_out(Some(self.learner.adapter()));
         let reward = |texts: &[Vec<Completion>]| mean(&self.rewards(texts).concat());
         Outcome {
-            setting: *self.setting,
-            rater: self.rater.name,
+            setting: self.setting.to_string(),
+            rater: self.rater.name.to_owned(),
             seed: self.seed,
             before: reward(&before),
             after: reward(&after),
-            untaught,
-            taught,
+            kl: taught.kl,
+            entropy: taught.entropy / untaught.entropy,
+            distinct_2: taught.distinct_2 / untaught.distinct_2,
+            words: taught.words / untaught.words,
             taken_back: self.taken_back,
             rater_20,
             best_of_4,
         }
     }
 
+    fn untaught_held_out(&self) -> HeldOut {
+        // Whoever comes first writes, and the others of the seed wait for it.
+        let mut held_out = self.untaught.held_out.lock().expect("no thread panics");
+        held_out.entry(self.seed).or_insert_with(|| self.hold_out(None)).clone()
+    }
+
     /// What a model writes for the held-out prompts, under this run's seeds.
-    fn hold_out(&self, adapter: Option<&Adapter>) -> (Signs, Vec<Vec<Completion>>) {
+    fn hold_out(&self, adapter: Option<&Adapter>) -> HeldOut {
         let mut trial = Trial::new(CONTENT, CONTENT.held_out(), EACH, 1_000_000 + 1_000 * self.seed);
         loop {
             if let Some(signs) = trial.step(self.model, adapter).expect("a step") {
@@ -316,8 +341,8 @@ impl<'a> Run<'a> {
             }
         };
         let taught = watch(Some(self.learner.adapter()));
-        let untaught = *self.watched.get_or_insert_with(|| watch(None));
-        rails::breach(&untaught, &taught, &Bounds::default()).is_some()
+        let untaught = self.untaught.watched.get_or_init(|| watch(None));
+        rails::breach(untaught, &taught, &Bounds::default()).is_some()
     }
 
     fn fit(&self) -> Option<rater::Rater> {
@@ -326,9 +351,9 @@ impl<'a> Run<'a> {
     }
 
     /// How well the automatic rater knows the true reward of texts that it has not seen, and what its choice is worth.
-    fn automatic(&self, held_out: &[Vec<Completion>]) -> (Option<f64>, f64) {
+    fn automatic(&self, held_out: &[Vec<Completion>]) -> (Option<f64>, Option<f64>) {
         let Some(fitted) = self.fit() else {
-            return (None, f64::NAN);
+            return (None, None);
         };
         let weights = self.rater.weights();
         let rewards = self.rewards(held_out);
@@ -343,7 +368,7 @@ impl<'a> Run<'a> {
             best.extend(favourite.map(|at| rewards[at]));
             guessed.extend(of_prompt);
         }
-        (spearman(&guessed, &rewards.concat()), mean(&best))
+        (spearman(&guessed, &rewards.concat()), Some(mean(&best)))
     }
 
     /// One round of the automatic rater alone: it judges some texts, and they are taught. It learns from the person alone: its

@@ -23,7 +23,6 @@ const PANELS: usize = GROUP / PANEL;
 pub struct Scratch {
     pub(super) left: Vec<[f32; 4]>,
     pub(super) right: Vec<[f32; 8]>,
-    pub(super) row: Vec<[f32; 4]>,
     strips: Vec<[[f32; 8]; ROWS]>,
     activations: Activations,
     scales: Vec<f32>,

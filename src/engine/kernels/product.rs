@@ -82,14 +82,13 @@ pub(super) unsafe fn matmul_panels<L: Loops>(loops: &L, w: &Packed, x: &Activati
     }
 }
 
-/// An f32 matrix, `[rows, columns]`, however it lies in memory.
+/// An f32 matrix, `[rows, columns]`, row by row in memory or column by column.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'v> {
     values: &'v [f32],
     rows: usize,
     columns: usize,
-    row_step: usize,
-    column_step: usize,
+    by_column: bool,
 }
 
 impl<'v> View<'v> {
@@ -104,8 +103,7 @@ impl<'v> View<'v> {
             values,
             rows,
             columns,
-            row_step: columns,
-            column_step: 1,
+            by_column: false,
         }
     }
 
@@ -116,26 +114,30 @@ impl<'v> View<'v> {
             values: self.values,
             rows: self.columns,
             columns: self.rows,
-            row_step: self.column_step,
-            column_step: self.row_step,
+            by_column: !self.by_column,
         }
     }
 
-    fn at(&self, row: usize, column: usize) -> f32 {
-        self.values[row * self.row_step + column * self.column_step]
-    }
-
-    /// Columns `first..` as `[row][column]`, zeros after the last.
-    fn strip<const W: usize>(&self, first: usize, strip: &mut Vec<[f32; W]>) {
-        strip.clear();
-        let count = W.min(self.columns - first);
-        strip.extend((0..self.rows).map(|row| {
-            let mut values = [0.0; W];
-            for (column, value) in values[..count].iter_mut().enumerate() {
-                *value = self.at(row, first + column);
+    /// Appends columns `first..` as `[row][column]`, zeros after the last.
+    fn strip<const W: usize>(&self, first: usize, to: &mut Vec<[f32; W]>) {
+        let (start, count) = (to.len(), W.min(self.columns - first));
+        to.resize(start + self.rows, [0.0; W]);
+        let to = &mut to[start..];
+        if self.by_column {
+            let columns = self.values.chunks_exact(self.rows.max(1)).skip(first);
+            for (at, column) in columns.take(count).enumerate() {
+                for (to, value) in to.iter_mut().zip(column) {
+                    to[at] = *value;
+                }
             }
-            values
-        }));
+            return;
+        }
+        for (to, row) in to.iter_mut().zip(self.values.chunks_exact(self.columns)) {
+            match row[first..].first_chunk() {
+                Some(values) => *to = *values,
+                None => to[..count].copy_from_slice(&row[first..]),
+            }
+        }
     }
 }
 
@@ -144,7 +146,7 @@ pub(super) fn gemm<L: Loops>(loops: &L, a: View, b: View, c: &mut [f32], scratch
     let (m, n) = (a.rows, b.columns);
     assert_eq!(a.columns, b.rows, "shapes of a product");
     assert_eq!(c.len(), m * n, "{m} rows of {n}");
-    if m == 1 && a.column_step == 1 && (b.column_step == 1 || b.row_step == 1) {
+    if m == 1 {
         one_row(a.values, b, c);
         return;
     }
@@ -152,10 +154,10 @@ pub(super) fn gemm<L: Loops>(loops: &L, a: View, b: View, c: &mut [f32], scratch
     let Scratch { left, right, .. } = scratch;
     left.clear();
     for first in (0..m).step_by(4) {
-        a.strip(first, &mut scratch.row);
-        left.extend_from_slice(&scratch.row);
+        a.strip(first, left);
     }
     for first in (0..n).step_by(8) {
+        right.clear();
         b.strip(first, right);
         for (tile, left) in left.chunks_exact(k.max(1)).enumerate() {
             let mut sums = [[0.0; 8]; 4];
@@ -167,13 +169,13 @@ pub(super) fn gemm<L: Loops>(loops: &L, a: View, b: View, c: &mut [f32], scratch
 
 /// A single token is not worth rearranging anything.
 fn one_row(a: &[f32], b: View, c: &mut [f32]) {
-    if b.column_step == 1 {
-        for (a, b) in a.iter().zip(b.values.chunks_exact(c.len().max(1))) {
-            axpy(*a, b, c);
-        }
-    } else {
+    if b.by_column {
         for (c, b) in c.iter_mut().zip(b.values.chunks_exact(a.len().max(1))) {
             *c += dot(a, b);
+        }
+    } else {
+        for (a, b) in a.iter().zip(b.values.chunks_exact(c.len().max(1))) {
+            axpy(*a, b, c);
         }
     }
 }
