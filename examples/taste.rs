@@ -125,6 +125,7 @@ fn record(completion: Completion, ratings: Ratings, id: u32) -> Record {
         strength: 1.0,
         ratings: ratings.into(),
         filled_in: PartialRatings::default(),
+        chosen_over: Vec::new(),
     };
     Record { post, completion }
 }

@@ -17,6 +17,8 @@
 //! assert!((weights.reward(&ratings).get() - 0.8).abs() < 1e-12);
 //! ```
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// One of the four things that a post is judged on.
@@ -215,6 +217,17 @@ impl From<[f64; 4]> for Weights {
 impl From<Weights> for [f64; 4] {
     fn from(weights: Weights) -> Self {
         weights.0
+    }
+}
+
+/// "Relevance 40 %, Clarity 20 %, Originality 20 %, Engagement 20 %"
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for (at, metric) in Metric::ALL.into_iter().enumerate() {
+            let comma = if at > 0 { ", " } else { "" };
+            write!(f, "{comma}{} {:.0} %", metric.name(), 100.0 * self.share(metric))?;
+        }
+        Ok(())
     }
 }
 

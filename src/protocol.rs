@@ -149,6 +149,13 @@ pub enum Command {
         /// How ratings are weighted now.
         weights: Weights,
     },
+    /// Pack what was taught into a taste file for each type of text, for a copy of the page.
+    Share {
+        /// As in [`Command::Export`].
+        ratings: bool,
+        /// As in [`Command::Export`].
+        weights: Weights,
+    },
     /// Put what was taught into a link, and find out how much of it that carries.
     Link,
     /// Say what a link is. It is answered like `Inspect`.
@@ -530,12 +537,19 @@ pub enum Event {
     },
     /// Everything is forgotten.
     Forgotten,
-    /// A taste file is packed. It travels beside the message, in its property `file`.
+    /// A taste file is packed. It travels beside the message, in its property `files`.
     Exported {
         /// What it should be called.
         name: String,
         /// Its bytes.
         bytes: u64,
+    },
+    /// What was taught is packed for a copy of the page. The taste files travel beside the message, in their order.
+    Shared {
+        /// What the copy should be called.
+        name: String,
+        /// What each file is about. The first is the type that is chosen.
+        contents: Vec<ContentType>,
     },
     /// What was taught is in a link.
     Linked {
@@ -653,6 +667,9 @@ pub struct Post {
     /// What the automatic rater gave it where the person gave nothing, when it was taught. That is never taken for the person's.
     #[serde(default)]
     pub filled_in: PartialRatings,
+    /// Texts over which the person chose it elsewhere, as it said when it was taken in. What they choose here, lessons say.
+    #[serde(default)]
+    pub chosen_over: Vec<PostId>,
 }
 
 const fn full_strength() -> f64 {

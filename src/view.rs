@@ -155,7 +155,7 @@ impl Work {
             Command::Name { .. } => Self::Name,
             Command::Delete { .. } => Self::Delete,
             Command::Forget => Self::Forget,
-            Command::Export { .. } => Self::Export,
+            Command::Export { .. } | Command::Share { .. } => Self::Export,
             Command::Link => Self::Link,
             Command::Inspect | Command::InspectLink { .. } => Self::Inspect,
             Command::Import => Self::Import,

@@ -2,7 +2,6 @@
 
 use super::short;
 use crate::calendar;
-use crate::feedback::Metric;
 use crate::protocol::{Measured, Tally, TasteInfo};
 use crate::settings::Objective;
 use crate::statistics::{SIGNIFICANT, mean_interval, sign_test};
@@ -53,8 +52,7 @@ pub fn write(taste: &TasteInfo) -> String {
             &format!("| Adapter | rank {}, alpha {} |", lora.rank, lora.alpha),
         );
     }
-    let shares = Metric::ALL.map(|metric| format!("{} {:.0} %", metric.name(), 100.0 * taste.weights.share(metric)));
-    line(&mut card, &format!("| What counts | {} |", shares.join(", ")));
+    line(&mut card, &format!("| What counts | {} |", taste.weights));
     line(&mut card, &format!("| Held-out result | {} |", held_out(taste.tally)));
     if let Some(measured) = &taste.measured {
         line(&mut card, &format!("| Measured | {} |", on_held_out(measured)));

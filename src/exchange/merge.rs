@@ -1,11 +1,12 @@
 //! What was read beside what is here: nothing twice, and no text of one's own overwritten.
 //!
-//! A text is the same text if prompt, tokens, seed and time are: then it keeps its number and its stars here, and only stars
-//! that are missing here are taken over. All others get numbers after the last one here, or keep theirs if those are free and
+//! A text is the same text if prompt, tokens, seed and time are: then it keeps its number and its stars here, and only stars and
+//! choices that are missing here are taken over. All others get numbers after the last one here, or keep theirs if those are free and
 //! later anyway, as in a history that was just forgotten.
 
 use std::collections::HashMap;
 
+use super::pairs::Choices;
 use super::records::Record;
 use crate::feedback::Metric;
 use crate::protocol::PostId;
@@ -13,7 +14,7 @@ use crate::protocol::PostId;
 /// What a merge changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Merged {
-    /// Texts that are new here, or have stars that they did not have.
+    /// Texts that are new here, or have stars or choices that they did not have.
     pub changed: Vec<Record>,
     /// How many of those are new.
     pub new: usize,
@@ -35,9 +36,9 @@ fn key(record: &Record) -> Key<'_> {
     )
 }
 
-/// Merges what was read into `own`, where the next text would have the number `next`.
+/// Merges what was read into `own`, where the next text would have the number `next`, and `choices` were made.
 #[must_use]
-pub fn merge(own: &[Record], next: PostId, read: &[Record]) -> Merged {
+pub fn merge(own: &[Record], next: PostId, choices: &Choices, read: &[Record]) -> Merged {
     let here: HashMap<Key, &Record> = own.iter().map(|record| (key(record), record)).collect();
     let is_new = |record: &&Record| !here.contains_key(&key(record));
     let keep = read.iter().filter(is_new).all(|record| record.post.id >= next);
@@ -59,15 +60,27 @@ pub fn merge(own: &[Record], next: PostId, read: &[Record]) -> Merged {
         merged.ids.push(id);
     }
     merged.new = new.len();
+    let rejected = |record: &Record| -> Vec<PostId> {
+        let numbers = record.post.chosen_over.iter().filter_map(|id| numbers.get(id));
+        numbers.copied().collect()
+    };
     for record in read.iter().filter(|record| !is_new(record)) {
-        merged
-            .changed
-            .extend(here.get(&key(record)).and_then(|own| with_stars_of(own, record)));
+        let Some(own) = here.get(&key(record)) else { continue };
+        let mut both = with_stars_of(own, record);
+        let known = choices.get(&own.post.id);
+        let missing = rejected(record)
+            .into_iter()
+            .filter(|id| known.is_none_or(|known| !known.contains(id)));
+        both.post.chosen_over.extend(missing);
+        if both != **own {
+            merged.changed.push(both);
+        }
     }
     // Of candidates that are not in the file nothing is known here, but those that are stay together.
     let mut groups: HashMap<PostId, PostId> = HashMap::new();
     for record in new {
         let mut record = record.clone();
+        record.post.chosen_over = rejected(&record);
         record.post.id = numbers[&record.post.id];
         if let group @ 1.. = record.post.group {
             let same = numbers
@@ -82,13 +95,13 @@ pub fn merge(own: &[Record], next: PostId, read: &[Record]) -> Merged {
     merged
 }
 
-/// A text that is here, with the stars that only the other one has; `None` if there are none.
-fn with_stars_of(own: &Record, other: &Record) -> Option<Record> {
+/// A text that is here, with the stars that only the other one has.
+fn with_stars_of(own: &Record, other: &Record) -> Record {
     let mut record = own.clone();
     for metric in Metric::ALL {
         if let (None, Some(stars)) = (own.post.ratings.get(metric), other.post.ratings.get(metric)) {
             record.post.ratings.set(metric, stars);
         }
     }
-    (record != *own).then_some(record)
+    record
 }

@@ -8,7 +8,7 @@
 //! in the file, as people use the stars differently; where all rewards are the same, if it is above three stars' worth, 0.5. A
 //! person's own version is good.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
@@ -46,22 +46,43 @@ pub struct Labelled {
     pub label: bool,
 }
 
-/// Every preference that records and lessons hold, once each.
-pub fn preferences<'a>(
-    records: &[&Record],
+/// For each text that was chosen, those over which it was.
+pub type Choices = BTreeMap<PostId, BTreeSet<PostId>>;
+
+/// What was chosen here, as lessons say, and elsewhere, as the texts do.
+pub fn choices<'a>(
+    records: impl IntoIterator<Item = &'a Record>,
     lessons: impl IntoIterator<Item = &'a Lesson>,
-    weights: &Weights,
-    model: &Model,
-) -> Result<Vec<Preference>, Error> {
-    let by_id: BTreeMap<PostId, &Record> = records.iter().map(|record| (record.post.id, *record)).collect();
-    let mut pairs: Vec<(PostId, PostId)> = Vec::new();
+) -> Choices {
+    let mut choices = Choices::new();
     for lesson in lessons {
         if lesson.kind == LessonKind::Preferred
             && let [chosen, rejected @ ..] = lesson.posts.as_slice()
         {
-            pairs.extend(rejected.iter().map(|other| (chosen.post, other.post)));
+            let rejected = rejected.iter().map(|other| other.post);
+            choices.entry(chosen.post).or_default().extend(rejected);
         }
     }
+    for Record { post, .. } in records {
+        if !post.chosen_over.is_empty() {
+            choices.entry(post.id).or_default().extend(&post.chosen_over);
+        }
+    }
+    choices
+}
+
+/// Every preference that records and choices hold, once each.
+pub fn preferences(
+    records: &[&Record],
+    choices: &Choices,
+    weights: &Weights,
+    model: &Model,
+) -> Result<Vec<Preference>, Error> {
+    let by_id: BTreeMap<PostId, &Record> = records.iter().map(|record| (record.post.id, *record)).collect();
+    let chosen = choices.iter();
+    let mut pairs: Vec<(PostId, PostId)> = chosen
+        .flat_map(|(chosen, rejected)| rejected.iter().map(|other| (*chosen, *other)))
+        .collect();
     let edits = records
         .iter()
         .filter_map(|edit| Some((edit.post.id, edit.post.edit_of?)));

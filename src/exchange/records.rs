@@ -11,6 +11,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::pairs::Choices;
 use super::{Error, short};
 use crate::calendar::{self, LATEST};
 use crate::content::ContentType;
@@ -32,6 +33,8 @@ pub struct Record {
 pub const MOST_RECORDS: usize = 20_000;
 /// The longest text that a line may hold, in bytes.
 const MOST_TEXT: usize = 40_000;
+/// Texts over which one may have been chosen; there are four candidates at most, and they may have been taken in more than once.
+const MOST_CHOSEN_OVER: usize = 64;
 /// The greatest number of a post: far from where counting on would overflow.
 const MOST_ID: PostId = 1_000_000_000;
 
@@ -101,6 +104,9 @@ struct Line {
     /// What the automatic rater gave where the person gave nothing.
     #[serde(default)]
     filled_in: Four<Option<Stars>>,
+    /// Numbers of the texts over which the person chose it.
+    #[serde(default)]
+    chosen_over: Vec<PostId>,
 }
 
 /// The numbers of a post that need not come through JSON's decimals as what they were.
@@ -126,9 +132,10 @@ pub fn text(record: &Record, model: &Model) -> Result<String, Error> {
     Ok(model.tokenizer().decode(&record.completion.ids)?)
 }
 
-/// The file with these records, under the weights that hold now.
+/// The file with these records and what was chosen among them, under the weights that hold now.
 pub fn write<'a>(
     records: impl IntoIterator<Item = &'a Record>,
+    choices: &Choices,
     weights: &Weights,
     model: &Model,
 ) -> Result<Vec<u8>, Error> {
@@ -141,6 +148,7 @@ pub fn write<'a>(
             completion: text(record, model)?,
             metrics: Four::of(|metric| post.ratings.get(metric)),
             filled_in: Four::of(|metric| post.filled_in.get(metric)),
+            chosen_over: choices.get(&post.id).into_iter().flatten().copied().collect(),
             weights: Four::of(|metric| weights.get(metric)),
             reward: reward(post, weights),
             seed: post.sampling.seed,
@@ -226,6 +234,10 @@ fn record(line: Line, model: &Model) -> Result<Record, String> {
     fail(line.group > MOST_ID, "its group makes no sense")?;
     fail(line.edit_of.is_some_and(bad_id), "its original's number makes no sense")?;
     fail(
+        line.chosen_over.len() > MOST_CHOSEN_OVER || line.chosen_over.iter().any(|id| bad_id(*id) || *id == line.id),
+        "what it was chosen over makes no sense",
+    )?;
+    fail(
         line.prompt.len().max(line.text.len()) > MOST_TEXT,
         "its text is too long",
     )?;
@@ -263,6 +275,7 @@ fn record(line: Line, model: &Model) -> Result<Record, String> {
         strength: line.strength,
         ratings: line.metrics.into(),
         filled_in: line.filled_in.into(),
+        chosen_over: line.chosen_over,
     };
     for (number, bits) in numbers(&mut post).into_iter().zip(&line.exact) {
         *number = exact(*number, bits).ok_or("its exact numbers are other ones than its decimals")?;

@@ -103,9 +103,13 @@ pub fn files(source: &Source) -> Result<Files, Error> {
     }
     if !records.is_empty() {
         let lessons = timeline.in_force().map(|node| &node.lesson);
-        let preferences = pairs::preferences(&records, lessons, weights, model)?;
+        let choices = pairs::choices(records.iter().copied(), lessons);
+        let preferences = pairs::preferences(&records, &choices, weights, model)?;
         let labelled = pairs::labelled(&records, weights, model)?;
-        files.insert(RATINGS.into(), records::write(records.iter().copied(), weights, model)?);
+        files.insert(
+            RATINGS.into(),
+            records::write(records.iter().copied(), &choices, weights, model)?,
+        );
         files.insert(PREFERENCES.into(), pairs::jsonl(&preferences)?);
         files.insert(KTO.into(), pairs::jsonl(&labelled)?);
     }
@@ -131,6 +135,10 @@ fn judged<'a>(records: &'a [Record], timeline: &Timeline) -> Vec<&'a Record> {
         }
         if let Some(original) = post.edit_of {
             said.extend([post.id, original]);
+        }
+        if !post.chosen_over.is_empty() {
+            said.insert(post.id);
+            said.extend(&post.chosen_over);
         }
     }
     records.iter().filter(|record| said.contains(&record.post.id)).collect()

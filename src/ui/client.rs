@@ -8,7 +8,6 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, ErrorEvent, MessageEvent, Worker, WorkerOptions};
 
-use crate::content::ContentType;
 use crate::protocol::{Command, Event, ModelSource, Reply, Request, RequestId};
 use crate::settings::{Build, Precision};
 use crate::ui::{builds, download, share};
@@ -54,8 +53,6 @@ struct Link {
     precision: Precision,
     /// Which program it runs.
     build: Build,
-    /// The next file that is packed goes into a copy of the page that writes this.
-    sharing: Option<ContentType>,
 }
 
 /// What the person prefers of all that a new worker does.
@@ -84,7 +81,6 @@ impl Client {
                 source: wishes.kept.map(|id| ModelSource::Kept { id }),
                 precision: wishes.precision,
                 build: builds::choose(wishes.build),
-                sharing: None,
             }),
         };
         client.spawn();
@@ -234,28 +230,24 @@ impl Client {
         } else {
             None
         };
+        let shared = if let Event::Shared { name, contents } = &reply.event {
+            Some((name.clone(), contents.clone()))
+        } else {
+            None
+        };
         self.state.update(|state| state.answered(reply));
+        let files = || {
+            let files = Reflect::get(message, &"files".into()).unwrap_or_default();
+            Array::from(&files)
+                .into_iter()
+                .map(JsCast::unchecked_into::<Uint8Array>)
+        };
         if let Some(name) = exported {
-            let file = Reflect::get(message, &"file".into()).unwrap_or_default();
-            self.hand_out(name, file.unchecked_into());
+            files().for_each(|file| hand_out(&name, &file));
         }
-    }
-
-    /// From now on, the next file that the worker packs goes into a copy of the page.
-    pub fn share_next(self, content: ContentType) {
-        self.link.update_value(|link| link.sharing = Some(content));
-    }
-
-    /// Saves a file that the worker has packed, alone or in a copy of the page.
-    fn hand_out(self, name: String, file: Uint8Array) {
-        let sharing = self.link.try_update_value(|link| link.sharing.take()).flatten();
-        if let Some(content) = sharing {
-            let saved = share::save(self.state, name, file, content);
-            return leptos::task::spawn_local(saved);
-        }
-        let blob = Blob::new_with_u8_array_sequence(&Array::of1(&file));
-        if let Err(error) = blob.and_then(|blob| download::save(&name, &blob)) {
-            leptos::logging::error!("the file could not be saved: {error:?}");
+        if let Some((name, contents)) = shared {
+            let tastes = contents.into_iter().zip(files()).collect();
+            leptos::task::spawn_local(share::save(self.state, name, tastes));
         }
     }
 
@@ -306,6 +298,14 @@ impl Client {
 
     fn generation(self) -> u32 {
         self.link.with_value(|link| link.generation)
+    }
+}
+
+/// Saves a file that the worker has packed.
+fn hand_out(name: &str, file: &Uint8Array) {
+    let blob = Blob::new_with_u8_array_sequence(&Array::of1(file));
+    if let Err(error) = blob.and_then(|blob| download::save(name, &blob)) {
+        leptos::logging::error!("the file could not be saved: {error:?}");
     }
 }
 

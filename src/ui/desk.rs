@@ -6,7 +6,7 @@ use web_sys::FileList;
 
 use crate::catalogue::HUB;
 use crate::content::ContentType;
-use crate::feedback::{Metric, Stars};
+use crate::feedback::{Metric, Stars, Weights};
 use crate::protocol::{Command, Material, ModelSource, PostId};
 use crate::settings::Build;
 use crate::timeline::NodeId;
@@ -346,21 +346,22 @@ impl Desk {
 
     /// Has what was taught packed into a file, or says why not.
     pub fn export(self, ratings: bool) {
+        self.pack(|weights| Command::Export { ratings, weights });
+    }
+
+    /// Has a copy of the page made, with what was taught inside, or says why not.
+    pub fn share(self, ratings: bool) {
+        self.pack(|weights| Command::Share { ratings, weights });
+    }
+
+    fn pack(self, command: impl FnOnce(Weights) -> Command) {
         if self.state.with_untracked(ViewState::can_export) {
             let weights = self.preferences.with_untracked(|preferences| preferences.weights);
-            self.client.send(Command::Export { ratings, weights });
+            self.client.send(command(weights));
         } else if self.state.with_untracked(ViewState::is_idle) {
             let why = "There is nothing to export yet. Rate a text or teach a lesson first.";
             self.state.update(|state| state.tell(Place::Travel, why.into()));
         }
-    }
-
-    /// Has a copy of the page made, with what was taught inside.
-    pub fn share(self, ratings: bool) {
-        if self.state.with_untracked(ViewState::can_export) {
-            self.client.share_next(self.state.with_untracked(|state| state.content));
-        }
-        self.export(ratings);
     }
 
     /// Has a link made, or says why not.
@@ -390,9 +391,12 @@ impl Desk {
         }
     }
 
-    /// Takes in what was looked at.
-    pub fn take_in(self) {
+    /// Takes in what was looked at, and perhaps weighs the metrics as its maker did.
+    pub fn take_in(self, weights: Option<Weights>) {
         if self.state.with_untracked(ViewState::is_idle) {
+            if let Some(weights) = weights {
+                self.preferences.update(|preferences| preferences.weights = weights);
+            }
             self.client.send(Command::Import);
         }
     }

@@ -24,11 +24,9 @@ const BODY: &str = "<body>";
 const NO_PAGE: &str = "The copy could not be made: fledge.html is not to be had from this site now. What you taught is unharmed; \
                        Export gives it to you as a file.";
 
-/// Saves a copy of the page with a taste file inside, and says how that went.
-pub async fn save(state: RwSignal<ViewState>, name: String, taste: Uint8Array, content: ContentType) {
-    state.update(|state| state.status = "Making the copy …".into());
-    let name = name.replace(".zip", ".html");
-    let saved = async { download::save(&name, &copy(&whole_page().await?, &taste, content)?) };
+/// Saves a copy of the page with taste files inside, one for each type of text that was taught, and says how that went.
+pub async fn save(state: RwSignal<ViewState>, name: String, tastes: Vec<(ContentType, Uint8Array)>) {
+    let saved = async { download::save(&name, &copy(&whole_page().await?, &tastes)?) };
     match saved.await {
         Ok(()) => state.update(|state| {
             state.status =
@@ -57,21 +55,21 @@ async fn whole_page() -> Result<JsString, JsValue> {
 }
 
 /// The copy. It keeps what is taught to it apart from every other one: all files of a device share one database.
-fn copy(page: &JsString, taste: &Uint8Array, content: ContentType) -> Result<Blob, JsValue> {
+fn copy(page: &JsString, tastes: &[(ContentType, Uint8Array)]) -> Result<Blob, JsValue> {
     let at = page.index_of(BODY, 0);
     let after = u32::try_from(at).map_err(|_negative| JsValue::from_str("this is not the page"))? + BODY.len() as u32;
-    let binary: String = taste.to_vec().into_iter().map(char::from).collect();
     let space = format!("{:x}", (js_sys::Math::random() * 2f64.powi(52)) as u64);
-    let taste = format!(
-        "\n<script type=\"text/plain\" data-file=\"taste.zip\" data-space=\"{space}\" data-content=\"{}\">{}</script>\n",
-        content.tag(),
-        window().btoa(&binary)?
-    );
-    let parts = Array::of3(
-        &page.slice(0, after),
-        &JsValue::from_str(&taste),
-        &page.slice(after, page.length()),
-    );
+    let parts = Array::of1(&page.slice(0, after));
+    for (content, taste) in tastes {
+        let binary: String = taste.to_vec().into_iter().map(char::from).collect();
+        let taste = format!(
+            "\n<script type=\"text/plain\" data-file=\"taste.zip\" data-space=\"{space}\" data-content=\"{}\">{}</script>\n",
+            content.tag(),
+            window().btoa(&binary)?
+        );
+        parts.push(&JsValue::from_str(&taste));
+    }
+    parts.push(&page.slice(after, page.length()));
     Blob::new_with_str_sequence(&parts)
 }
 
@@ -80,36 +78,53 @@ pub fn space() -> Option<String> {
     given("space")?.as_string()
 }
 
-/// What was written when the copy was made.
+/// The type of text that was chosen when the copy was made.
 pub fn content() -> Option<ContentType> {
     let tag = given("content")?.as_string()?;
     ContentType::ALL.into_iter().find(|content| content.tag() == tag)
 }
 
-/// Takes in what lies in this copy, when it is opened for the first time.
+/// Takes in what lies in this copy, once a type of text is chosen for which nothing was done yet.
 pub fn open(desk: Desk) {
-    let Some(taste) = given("taste").filter(|_| builds::is_one_file()) else {
+    if !builds::is_one_file() {
         return;
-    };
-    let fresh = desk
-        .read(|state| state.phase == Phase::Ready && state.posts.is_empty() && state.timeline.nodes().next().is_none());
+    }
+    let fresh = desk.read(|state| {
+        let nothing = state.posts.is_empty() && state.timeline.nodes().next().is_none();
+        (state.phase == Phase::Ready && nothing).then_some(state.content)
+    });
     let offer = desk.read(|state| state.offer.clone());
-    let asked = StoredValue::new(false);
-    Effect::new(move |_| match offer.get() {
-        Some(taste) if asked.get_value() => {
-            asked.set_value(false);
-            desk.preferences
-                .update(|preferences| preferences.weights = taste.weights);
-            desk.take_in();
-        }
-        None if fresh.get() && !asked.get_value() => {
-            asked.set_value(true);
+    let refused = desk.read(|state| state.problem_at(Place::Travel).is_some());
+    // The types whose taste was asked for, and whether the last one is not there yet.
+    let asked = StoredValue::new((Vec::new(), false));
+    Effect::new(move |_| {
+        let (offer, content, refused) = (offer.get(), fresh.get(), refused.get());
+        let (mut tried, waits) = asked.get_value();
+        if let Some(taste) = offer.filter(|_| waits) {
+            asked.set_value((tried, false));
+            // Only at first: they are the same for all types, and whoever opened it may have changed them since.
+            desk.take_in((taste.content == self::content()).then_some(taste.weights));
+        } else if refused {
+            asked.set_value((tried, false));
+        } else if let Some((content, taste)) = content
+            .filter(|content| !waits && !tried.contains(content))
+            .and_then(|content| Some((content, taste(content)?)))
+        {
+            tried.push(content);
+            asked.set_value((tried, true));
             if let Ok(file) = File::new_with_u8_array_sequence(&Array::of1(&taste), "taste.zip") {
                 desk.inspect(&Array::of1(&file));
             }
         }
-        Some(_) | None => {}
     });
+}
+
+/// What this copy holds for a type of text.
+fn taste(content: ContentType) -> Option<JsValue> {
+    let taste = function("fledgeTaste")?
+        .call1(&JsValue::NULL, &content.tag().into())
+        .ok()?;
+    (!taste.is_undefined()).then_some(taste)
 }
 
 /// A property of what this copy holds.

@@ -97,6 +97,15 @@ pub fn Travel() -> impl IntoView {
 fn Offer(taste: TasteInfo) -> impl IntoView {
     let desk = Desk::here();
     let offer = NodeRef::<Div>::new();
+    let theirs = taste.weights;
+    // Only a taste file says how its maker weighed the metrics.
+    let says_weights = taste.made_at.is_some();
+    let differ = desk.read(move |state| says_weights && state.weights != theirs);
+    // Whoever has rated nothing yet has not decided what counts either.
+    let with_weights = RwSignal::new(
+        desk.state
+            .with_untracked(|state| state.posts.iter().all(|post| post.ratings.is_empty())),
+    );
     // It may come from a link, to somebody who looks at another part of the page.
     Effect::new(move |_| {
         if let Some(offer) = offer.get() {
@@ -114,8 +123,20 @@ fn Offer(taste: TasteInfo) -> impl IntoView {
                 "What was taught becomes a lesson after the one in force, so Undo takes it back. Ratings that you have already \
                  are not taken twice."
             </p>
+            <Show when=move || differ.get()>
+                <label class="travel-choice">
+                    <input type="checkbox" bind:checked=with_weights />
+                    {words::weigh_alike(&theirs)}
+                </label>
+            </Show>
             <div class="travel-buttons">
-                <button class="action next" type="button" on:click=move |_| desk.take_in()>"Take it in"</button>
+                <button
+                    class="action next"
+                    type="button"
+                    on:click=move |_| desk.take_in((differ.get_untracked() && with_weights.get_untracked()).then_some(theirs))
+                >
+                    "Take it in"
+                </button>
                 <button class="quiet" type="button" on:click=move |_| desk.leave_it()>"Leave it"</button>
             </div>
         </div>

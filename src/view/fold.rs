@@ -85,7 +85,7 @@ impl ViewState {
             }
             Command::Name { .. } | Command::Delete { .. } => self.status.clear(),
             Command::Forget => self.status = "Forgetting …".into(),
-            Command::Export { .. } => self.status = "Packing what you taught …".into(),
+            Command::Export { .. } | Command::Share { .. } => self.status = "Packing what you taught …".into(),
             Command::Link => {
                 self.link = None;
                 self.status = "Making a link, and trying out what it carries …".into();
@@ -202,9 +202,11 @@ impl ViewState {
             | Event::Named { .. }
             | Event::Deleted { .. } => self.fold_lesson(event),
             Event::Forgotten => self.forget(),
-            Event::Exported { .. } | Event::Linked { .. } | Event::Inspected { .. } | Event::Imported { .. } => {
-                self.fold_travel(event);
-            }
+            Event::Exported { .. }
+            | Event::Shared { .. }
+            | Event::Linked { .. }
+            | Event::Inspected { .. }
+            | Event::Imported { .. } => self.fold_travel(event),
             Event::Stopped => {
                 self.status = match self.phase {
                     Phase::Teaching => "Stopped. Nothing of this lesson was learned.".into(),
@@ -328,6 +330,7 @@ impl ViewState {
     fn fold_travel(&mut self, event: Event) {
         match event {
             Event::Exported { name, bytes } => self.status = words::exported(&name, bytes),
+            Event::Shared { .. } => self.status = "Making the copy …".into(),
             Event::Linked { link } => {
                 self.status = words::linked(&link);
                 self.link = Some(link);
@@ -530,6 +533,7 @@ const fn ends(event: &Event) -> bool {
         | Event::Deleted { .. }
         | Event::Forgotten
         | Event::Exported { .. }
+        | Event::Shared { .. }
         | Event::Linked { .. }
         | Event::Inspected { .. }
         | Event::Imported { .. }

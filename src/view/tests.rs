@@ -190,6 +190,7 @@ fn post(id: PostId) -> Post {
         strength: 1.0,
         ratings: PartialRatings::default(),
         filled_in: PartialRatings::default(),
+        chosen_over: Vec::new(),
     }
 }
 

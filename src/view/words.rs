@@ -3,7 +3,7 @@
 use crate::calendar;
 use crate::catalogue::Known;
 use crate::content::ContentType;
-use crate::feedback::Metric;
+use crate::feedback::{Metric, Weights};
 use crate::insight::{LEAST_CORRELATION, LEAST_RATINGS};
 use crate::protocol::{Ending, Lesson, LessonKind, Link, Measured, Memory, ModelInfo, Post, Tally, TasteInfo, Taught};
 use crate::rails::Breach;
@@ -639,6 +639,12 @@ pub fn taste(taste: &TasteInfo) -> Vec<(&'static str, String)> {
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect()
+}
+
+/// Beside the box that takes the weights of a taste file over.
+#[must_use]
+pub fn weigh_alike(weights: &Weights) -> String {
+    format!("Weigh the metrics as in the file: {weights}")
 }
 
 /// "4 steps in 2.1 s"

@@ -84,18 +84,18 @@ impl Page {
         complain_of(sent);
     }
 
-    /// Sends an event with a file beside it, in the message's property `file`. Its bytes are handed over, not copied again.
-    pub fn tell_with_file(&self, request: RequestId, event: Event, file: &[u8]) {
+    /// Sends an event with files beside it, in the message's property `files`. Their bytes are handed over, not copied again.
+    pub fn tell_with_files(&self, request: RequestId, event: Event, files: &[Vec<u8>]) {
         let reply = Reply {
             request: Some(request),
             event,
         };
         let send = || {
             let message = serde_wasm_bindgen::to_value(&reply)?;
-            let bytes = Uint8Array::from(file);
-            Reflect::set(&message, &"file".into(), &bytes)?;
-            self.scope
-                .post_message_with_transfer(&message, &Array::of1(&bytes.buffer()))
+            let files: Vec<Uint8Array> = files.iter().map(|file| Uint8Array::from(file.as_slice())).collect();
+            Reflect::set(&message, &"files".into(), &files.iter().collect::<Array>())?;
+            let buffers: Array = files.iter().map(Uint8Array::buffer).collect();
+            self.scope.post_message_with_transfer(&message, &buffers)
         };
         complain_of(send());
     }

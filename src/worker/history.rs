@@ -140,6 +140,7 @@ mod tests {
             strength: 1.0,
             ratings: PartialRatings::default(),
             filled_in: PartialRatings::default(),
+            chosen_over: Vec::new(),
         };
         let completion = Completion {
             prompt_ids: vec![1],

@@ -385,6 +385,7 @@ fn edited(replaced: &Record, text: &str, studio: &Studio) -> Result<Record, Prob
         millis: 0.0,
         ratings: PartialRatings::default(),
         filled_in: PartialRatings::default(),
+        chosen_over: Vec::new(),
         ..replaced.post.clone()
     };
     Ok(Record { post, completion })

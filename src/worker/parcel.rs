@@ -9,19 +9,33 @@ use super::library;
 use super::problem::Problem;
 use super::studio::Studio;
 use crate::calendar;
+use crate::content::ContentType;
+use crate::engine::Model;
 use crate::exchange::{Error, Taste, taste, zip};
 use crate::learning::Learner;
 use crate::protocol::{Lesson, LessonKind, PostId, Tally, TasteInfo, Taught};
 
 /// What a taste file is called: `seedling-post-2026-11-28.zip`.
-pub fn name(studio: &Studio, now: f64) -> String {
-    let name = studio.model.card().name.to_lowercase();
+pub fn name_of_file(studio: &Studio, now: f64) -> String {
+    format!(
+        "{}-{}.zip",
+        name(&studio.model, Some(studio.content)),
+        calendar::day(now)
+    )
+}
+
+/// What a copy of the page is called: `seedling-2026-11-28.html`.
+pub fn name_of_page(studio: &Studio, now: f64) -> String {
+    format!("{}-{}.html", name(&studio.model, None), calendar::day(now))
+}
+
+/// The model's name, fit for a file, and perhaps what is written.
+fn name(model: &Model, content: Option<ContentType>) -> String {
+    let name = model.card().name.to_lowercase();
     let parts = name.split(|c: char| !c.is_ascii_alphanumeric());
-    let parts: Vec<&str> = parts
-        .filter(|part| !part.is_empty())
-        .chain([studio.content.tag()])
-        .collect();
-    format!("{}-{}.zip", parts.join("-"), calendar::day(now))
+    let parts = parts.filter(|part| !part.is_empty());
+    let parts: Vec<&str> = parts.chain(content.map(ContentType::tag)).collect();
+    parts.join("-")
 }
 
 /// Reads and checks what a person picked, for the studio that is open.

@@ -150,6 +150,7 @@ impl Session {
             Command::Delete { node } => self.delete(id, node).await,
             Command::Forget => self.forget(id).await,
             Command::Export { ratings, weights } => self.export(id, ratings, weights),
+            Command::Share { ratings, weights } => self.share(id, ratings, weights).await,
             Command::Link => {
                 self.postpone();
                 self.begin(|studio, _| Linking::begin(id, studio))
@@ -412,11 +413,41 @@ impl Session {
         let studio = self.studio.as_ref().ok_or(Problem::NothingOpen)?;
         let file = studio.pack(ratings, weights, js_sys::Date::now())?;
         let event = Event::Exported {
-            name: parcel::name(studio, js_sys::Date::now()),
+            name: parcel::name_of_file(studio, js_sys::Date::now()),
             bytes: file.len() as u64,
         };
-        self.page.tell_with_file(request, event, &file);
+        self.page.tell_with_files(request, event, &[file]);
         Ok(())
+    }
+
+    /// Packs what was taught to every type of text that was taught anything, the one that is chosen first.
+    async fn share(&mut self, request: RequestId, ratings: bool, weights: Weights) -> Result<(), Problem> {
+        let now = js_sys::Date::now();
+        let studio = self.studio.as_ref().ok_or(Problem::NothingOpen)?;
+        let (model, here, name) = (
+            Rc::clone(&studio.model),
+            studio.content,
+            parcel::name_of_page(studio, now),
+        );
+        let (mut contents, mut files) = (vec![here], vec![studio.pack(ratings, weights, now)?]);
+        let mut lost = None;
+        for content in ContentType::ALL.into_iter().filter(|content| *content != here) {
+            let (studio, problem) = self.other(Rc::clone(&model), content).await;
+            let packed = studio.pack(ratings, weights, now);
+            self.others.push(studio);
+            lost = lost.or(problem);
+            match packed {
+                Ok(file) => {
+                    contents.push(content);
+                    files.push(file);
+                }
+                Err(Problem::NothingToExport) => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+        self.page
+            .tell_with_files(request, Event::Shared { name, contents }, &files);
+        lost.map_or(Ok(()), Err)
     }
 
     /// Reads a taste file whole and puts it aside. Nothing else changes.

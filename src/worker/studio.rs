@@ -16,7 +16,7 @@ use crate::content::ContentType;
 use crate::engine::lora::FIRST_SEED;
 use crate::engine::{Adapter, Model, kernels};
 use crate::exchange::merge::{Merged, merge};
-use crate::exchange::{self, Taste, taste};
+use crate::exchange::{self, Taste, pairs, taste};
 use crate::feedback::{PartialRatings, Weights};
 use crate::insight::{Guess, LEAST_RATINGS};
 use crate::learning::objective::Baseline;
@@ -403,7 +403,10 @@ impl Studio {
     /// Takes in what was taught elsewhere: its ratings beside those that are here, its adapter as a lesson after the one in
     /// force, all in one transaction. Returns the posts that have changed, how many of them are new, and the lesson.
     pub async fn take_in(&mut self, taste: Taste, now: f64) -> Result<(Vec<Post>, usize, Option<Node>), Problem> {
-        let Merged { changed, new, ids } = merge(&self.history.records, self.history.next_post, &taste.records);
+        let own = &self.history;
+        let lessons = own.timeline.in_force().map(|node| &node.lesson);
+        let choices = pairs::choices(&own.records, lessons);
+        let Merged { changed, new, ids } = merge(&own.records, own.next_post, &choices, &taste.records);
         let mut next = self.history.clone();
         for record in &changed {
             next.put(record.clone());

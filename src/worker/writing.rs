@@ -142,6 +142,7 @@ impl Writing {
                     strength,
                     ratings: PartialRatings::default(),
                     filled_in: PartialRatings::default(),
+                    chosen_over: Vec::new(),
                 },
                 completion,
             })

@@ -1,8 +1,6 @@
 //! The automatic rater: it learns how a person rates, fills in their stars, teaches by itself, and measures; and rewards follow the
 //! weights.
 
-use thirtyfour::Key;
-
 use crate::desk::Desk;
 
 const PROMPT: &str = "Opening a second shop";
@@ -129,8 +127,7 @@ async fn other_weights_offer_to_teach_old_ratings_again() {
     desk.rate([5, 1, 5, 5]).await;
     desk.teach().await;
     assert!(desk.page.all("button", "Teach them again").await.is_empty());
-    let weight = desk.page.the("slider", "Clarity weight").await;
-    weight.send_keys(Key::End + "").await.expect("a key");
+    desk.weigh("Clarity", true).await;
     desk.page.press("Teach them again").await;
     desk.learns(2).await;
     desk.hears("under your new weights").await;

@@ -215,6 +215,23 @@ impl Desk {
         self.page.until(&format!("{lesson} in force"), &script).await;
     }
 
+    /// Lets a metric count as much as it can, or not at all.
+    pub async fn weigh(&self, metric: &str, fully: bool) {
+        let slider = self.page.the("slider", &format!("{metric} weight")).await;
+        let end = if fully {
+            thirtyfour::Key::End
+        } else {
+            thirtyfour::Key::Home
+        };
+        slider.send_keys(end + "").await.expect("a key");
+    }
+
+    /// How much a metric counts, as its slider says.
+    pub async fn weight(&self, metric: &str) -> String {
+        let slider = self.page.the("slider", &format!("{metric} weight")).await;
+        slider.value().await.expect("a slider").unwrap_or_default()
+    }
+
     /// Sets how strongly what was taught counts, in steps of 5 %.
     pub async fn set_strength(&self, steps: u32) {
         let script = format!(

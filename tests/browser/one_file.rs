@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::desk::{Desk, dist};
 
 const PROMPT: &str = "Selling online";
+const EMAIL: &str = "Thank a customer for a large order";
 
 /// An empty folder of this test's own: there is nothing beside a file in it that it could read.
 fn folder(name: &str) -> PathBuf {
@@ -66,6 +67,11 @@ async fn a_shared_copy_writes_as_it_was_taught_and_learns_on_by_itself() {
     desk.rate([1, 2, 1, 1]).await;
     desk.teach().await;
     let taught = desk.write(PROMPT).await;
+    desk.choose("E-mail").await;
+    desk.write(EMAIL).await;
+    desk.rate([5, 4, 5, 5]).await;
+    desk.teach().await;
+    desk.choose("Post").await;
     let copy = desk.share(&folder).await;
     desk.is_unharmed().await;
 
@@ -87,6 +93,12 @@ async fn a_shared_copy_writes_as_it_was_taught_and_learns_on_by_itself() {
         2,
         "it goes on from there, and takes nothing in twice"
     );
+
+    // What was taught to e-mails is there once somebody asks for one.
+    let email = friend.page.the("radio", "E-mail").await;
+    friend.page.click(&email).await;
+    friend.becomes_the_lesson("lesson 1").await;
+    assert_eq!((friend.lessons().await, friend.history().await.len()), (1, 1));
 
     // All files of a device share one database; each keeps to its own part of it.
     let plain = folder.join("plain.html");

@@ -44,6 +44,8 @@ async fn what_was_exported_and_forgotten_comes_back() {
     let folder = Folder::fresh("travels");
     let desk = Desk::open().await;
     desk.be_greedy().await;
+    desk.weigh("Clarity", true).await;
+    let weight = desk.weight("Clarity").await;
     let untaught = desk.write(PROMPT).await;
     desk.rate([1, 2, 1, 2]).await;
     desk.teach().await;
@@ -54,6 +56,7 @@ async fn what_was_exported_and_forgotten_comes_back() {
     let file = path_of(&desk.export(&folder.0).await);
 
     desk.forget().await;
+    desk.weigh("Clarity", false).await;
     desk.look_at_file(&file).await;
     let facts = desk.offer().await;
     for fact in ["Seedling", "2 of 2 texts", "rank 8", "from 1 lesson"] {
@@ -66,6 +69,11 @@ async fn what_was_exported_and_forgotten_comes_back() {
     );
     desk.take_in().await;
     assert_eq!(desk.lessons().await, 1);
+    assert_eq!(
+        desk.weight("Clarity").await,
+        weight,
+        "who has rated nothing weighs as the file does"
+    );
     assert_eq!(
         (desk.history().await, desk.curve().await),
         (history.clone(), curve.clone())
@@ -86,9 +94,16 @@ async fn what_was_exported_and_forgotten_comes_back() {
 
     // A second time, nothing is taken twice.
     let posts = desk.history().await.len();
+    desk.weigh("Clarity", false).await;
+    let own = desk.weight("Clarity").await;
     desk.look_at_file(&file).await;
     desk.take_in().await;
     assert_eq!(desk.history().await.len(), posts);
+    assert_eq!(
+        desk.weight("Clarity").await,
+        own,
+        "who has rated weighs on as before, unless they say so"
+    );
     assert_eq!(desk.write(PROMPT).await, taught);
     desk.is_unharmed().await;
 }

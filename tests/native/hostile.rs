@@ -244,6 +244,9 @@ fn ratings_that_make_no_sense_are_refused() {
         ("id", json!(-1)),
         ("group", json!(u32::MAX)),
         ("edit_of", json!(u32::MAX)),
+        ("chosen_over", json!([1])),
+        ("chosen_over", json!([u32::MAX])),
+        ("chosen_over", json!((2..100).collect::<Vec<_>>())),
         (
             "metrics",
             json!({ "relevance": 6, "clarity": 1, "originality": 1, "engagement": 1 }),

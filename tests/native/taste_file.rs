@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use fledge::content::ContentType;
 use fledge::engine::{Adapter, Model};
-use fledge::exchange::merge::merge;
+use fledge::exchange::merge::{Merged, merge};
+use fledge::exchange::pairs::Choices;
 use fledge::exchange::taste::{Source, gather, pack, unpack};
 use fledge::exchange::{Error, Record, Taste, records, zip};
 use fledge::feedback::{Metric, PartialRatings, Stars, Weights};
@@ -83,6 +84,7 @@ pub fn make_desk(model: Model) -> Desk {
                 strength: 0.15_f64 + 0.7,
                 ratings: rated(id as u8),
                 filled_in: PartialRatings::default(),
+                chosen_over: Vec::new(),
             },
             completion,
         })
@@ -178,7 +180,10 @@ fn bits(adapter: &Adapter) -> BTreeMap<String, Vec<u32>> {
 fn out_and_in_again_is_the_identity() {
     let desk = desk();
     let taste = read(&desk.zip(), &desk.model).expect("a taste");
-    assert_eq!(taste.records, desk.records);
+    let mut expected = desk.records.clone();
+    // What a lesson said there, the text itself says here.
+    expected[1].post.chosen_over = vec![4];
+    assert_eq!(taste.records, expected);
     let adapter = taste.adapter.expect("an adapter");
     assert_eq!(adapter.lora(), desk.adapter.lora());
     assert_eq!(bits(&adapter), bits(&desk.adapter));
@@ -202,6 +207,7 @@ fn out_and_in_again_is_the_identity() {
         "adapter_model.safetensors",
         "adapter.gguf",
         "kto.jsonl",
+        "preferences.jsonl",
     ] {
         assert!(file(&first, name) == file(&second, name), "{name}");
     }
@@ -387,13 +393,14 @@ fn what_peft_wrote_itself_is_taken_in() {
 #[test]
 fn merging_twice_changes_nothing() {
     let desk = desk();
-    let first = merge(&[], 1, &desk.records);
+    let none = Choices::new();
+    let first = merge(&[], 1, &none, &desk.records);
     assert_eq!(
         (first.changed.as_slice(), first.new),
         (desk.records.as_slice(), 5),
         "an empty desk keeps every number"
     );
-    let again = merge(&first.changed, 6, &desk.records);
+    let again = merge(&first.changed, 6, &none, &desk.records);
     assert_eq!((again.changed.len(), again.new), (0, 0));
     assert_eq!(again.ids, [1, 2, 3, 4, 5]);
 
@@ -401,7 +408,7 @@ fn merging_twice_changes_nothing() {
     let mut own = desk.records[..1].to_vec();
     own[0].post.prompt = "Another one".into();
     own[0].post.id = 3;
-    let merged = merge(&own, 4, &desk.records);
+    let merged = merge(&own, 4, &none, &desk.records);
     assert_eq!(merged.ids, [4, 5, 6, 7, 8]);
     let of = |at: usize| (merged.changed[at].post.group, merged.changed[at].post.edit_of);
     assert_eq!([of(0), of(3), of(4)], [(4, None), (4, None), (8, Some(4))]);
@@ -410,9 +417,34 @@ fn merging_twice_changes_nothing() {
     let mut own = desk.records[..2].to_vec();
     own[0].post.ratings = rated(5);
     own[1].post.ratings = PartialRatings::default();
-    let merged = merge(&own, 3, &desk.records[..2]);
+    let merged = merge(&own, 3, &none, &desk.records[..2]);
     assert_eq!((merged.changed.len(), merged.new), (1, 0));
     assert_eq!(merged.changed[0], desk.records[1]);
+}
+
+#[test]
+fn a_choice_travels_with_the_texts_that_it_was_made_among() {
+    let desk = desk();
+    let mut read = desk.records.clone();
+    read[1].post.chosen_over = vec![4, 9];
+    let chosen = |merged: &Merged, id| -> Vec<u32> {
+        let record = merged.changed.iter().find(|record| record.post.id == id);
+        record.map_or_else(Vec::new, |record| record.post.chosen_over.clone())
+    };
+    let mut other = desk.records[0].clone();
+    other.post.prompt = "Another one".into();
+    let beside = merge(&[other], 2, &Choices::new(), &read);
+    assert_eq!(
+        chosen(&beside, 3),
+        [5],
+        "under its new number, and without what is not there"
+    );
+
+    // Where the same texts are, it is taken over unless it was made there too.
+    let here = merge(&desk.records, 6, &Choices::new(), &read);
+    assert_eq!((chosen(&here, 2), here.changed.len(), here.new), (vec![4], 1, 0));
+    let known = Choices::from([(2, [4].into())]);
+    assert_eq!(merge(&desk.records, 6, &known, &read).changed, []);
 }
 
 #[test]

@@ -12,10 +12,13 @@
     return array;
   };
 
-  /** What a person has put into this copy (src/ui/share.rs): nothing, or a taste file and what belongs to it. */
-  window.fledgeGiven = () => {
-    const taste = element("taste.zip");
-    return taste ? { taste: bytes(taste.textContent), ...taste.dataset } : {};
+  /** What belongs to the taste files that a person has put into this copy (src/ui/share.rs); nothing if there are none. */
+  window.fledgeGiven = () => ({ ...element("taste.zip")?.dataset });
+
+  /** The taste file for a type of text. */
+  window.fledgeTaste = (content) => {
+    const taste = document.querySelector(`script[data-file="taste.zip"][data-content="${content}"]`);
+    return taste ? bytes(taste.textContent) : undefined;
   };
 
   /** This file without that, whatever the page has become since. */
