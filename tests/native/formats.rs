@@ -49,6 +49,22 @@ fn expect_logits(name: &str, model: &Model) {
 }
 
 #[test]
+fn the_exported_gguf_is_the_embedded_model() {
+    let folder = std::env::temp_dir().join(format!("fledge-export-{}", std::process::id()));
+    xtask::export::write(&xtask::export::embedded(), &folder).expect("an export");
+    let bytes = std::fs::read(folder.join("base.gguf")).expect("a GGUF file");
+    std::fs::remove_dir_all(&folder).expect("the folder");
+    let files = ModelFiles::from_gguf(WeightFile::from_bytes("base.gguf", bytes)).expect("a model");
+    let found = Model::load(files, Precision::Exact).expect("a model");
+    let expected = embedded_as(Precision::Exact);
+    let text = "<|post|> Advice for entrepreneurs<|body|> Start small.";
+    let ids = expected.tokenizer().encode(text).expect("ids");
+    assert_eq!(found.tokenizer().encode(text).expect("ids"), ids);
+    let [found, expected] = [&found, &expected].map(|model| logits(model.gpt2(), &ids));
+    assert_within("base.gguf", &found, &expected, 0.0);
+}
+
+#[test]
 fn halves_of_both_kinds() {
     for name in ["f16.safetensors", "bf16.safetensors"] {
         expect_logits(name, &tiny(vec![weight_file(name)]));

@@ -9,7 +9,6 @@ import argparse
 import hashlib
 import json
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -22,8 +21,6 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests/fixtures"))
-import formats  # noqa: E402
 
 TOLERANCE = 1e-3
 # llama.cpp looks gelu up in a table of f16.
@@ -107,13 +104,7 @@ def check_gguf(folder: Path) -> None:
 
 def check_llama(work: Path, folder: Path, model: GPT2LMHeadModel, expected: dict, text: str) -> None:
     """llama.cpp with base and adapter writes the engine's greedy text; with the base alone, transformers'."""
-    base = work / "base.gguf"
-    tokenizer = json.loads((work / "model/tokenizer.json").read_text())
-    formats.write_gguf(base, model, gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F32, tokenizer)
-    # What stands around a prompt are control tokens, as llama.cpp's own converter has it; `write_gguf` knows one of them.
-    types = gguf.GGUFReader(base, "r+").fields["tokenizer.ggml.token_type"]
-    for token in tokenizer["added_tokens"]:
-        types.parts[types.data[token["id"]]][0] = gguf.TokenType.CONTROL
+    base = work / "model/base.gguf"
     prompt, ids = expected["prompt_ids"], expected["greedy_ids"]
 
     def greedy(prompt: list[int] | str, lora: list[xllamacpp.CommonAdapterLoraInfo]) -> list[dict]:

@@ -6,6 +6,7 @@ pub mod builds;
 pub mod bundle;
 pub mod dist;
 pub mod export;
+pub mod gguf;
 pub mod offline;
 pub mod serve;
 pub mod shell;

@@ -23,7 +23,7 @@ Fledge's developer commands
                                           --only PART  what has PART in its name: page/, fledge/, wllama/, context … (repeatable)
                                           --json FILE  every figure, and the ratio to the best of the others
                                           --write      keep the tables in benches/RESULTS.md
-  cargo xtask export-model DIR          write the embedded model as a Hugging Face folder in f32, for Python and llama.cpp
+  cargo xtask export-model DIR          write the embedded model as a Hugging Face folder in f32, and base.gguf for llama.cpp
   cargo xtask budget                    the sizes of dist/ against their limits
   cargo xtask tools                     install trunk and wasm-bindgen into target/tools, where they are missing
 
