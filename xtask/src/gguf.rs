@@ -90,10 +90,12 @@ fn tokens(config: &Value, tokenizer: &Value, metadata: &mut Metadata) -> Result<
         }
     }
     let merges = tokenizer["model"]["merges"].as_array().context("no merges")?;
-    // "a b", or ["a", "b"]
-    let merge = |merge: &Value| match merge {
-        Value::Array(parts) => parts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
-        other => other.as_str().unwrap_or_default().to_owned(),
+    // ["a", "b"], or "a b"
+    let merge = |merge: &Value| {
+        merge.as_array().map_or_else(
+            || merge.as_str().unwrap_or_default().to_owned(),
+            |parts| parts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        )
     };
     let merges: Vec<String> = merges.iter().map(merge).collect();
     metadata.text("tokenizer.ggml.model", "gpt2");
