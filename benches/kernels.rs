@@ -63,10 +63,11 @@ fn input_gradient(bencher: Bencher, name: &str) {
     let m = 64;
     let (kernels, dy) = (named(name), numbers(m * N));
     let packed = Packed::new(&numbers(N * K), N, K, Order::OutIn);
-    let (mut dx, mut scratch) = (vec![0.0; m * K], Scratch::default());
-    bencher
-        .counter(operations(m))
-        .bench_local(|| kernels.grad_input_rounded(&packed, &dy, m, 0..packed.groups(), &mut dx, &mut scratch));
+    let (mut dx, mut rounded, mut scratch) = (vec![0.0; m * K], Activations::default(), Scratch::default());
+    bencher.counter(operations(m)).bench_local(|| {
+        kernels.round_gradient(&packed, &dy, m, &mut rounded);
+        kernels.grad_input_rounded(&packed, &rounded, 0..packed.groups(), &mut dx, &mut scratch);
+    });
 }
 
 /// `x·Aᵀ` of LoRA with rank 8, in f32.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::kernels::{self, Scratch, View};
+use super::kernels::View;
 use super::lora::Pair;
-use super::matrix::Matrix;
+use super::matrix::{Matrix, gemm};
 use super::storage;
 
 /// A matrix that never changes, and perhaps a bias. Cloning shares them.
@@ -106,14 +106,9 @@ struct Adapted {
 
 impl Adapted {
     /// `scale · x·Aᵀ`: `[m, in]` → `[m, rank]`
-    fn low(&self, x: &[f32], a: &[f32], (m, fan_in, rank): (usize, usize, usize), scratch: &mut Scratch) -> Vec<f32> {
+    fn low(&self, x: &[f32], a: &[f32], (m, fan_in, rank): (usize, usize, usize)) -> Vec<f32> {
         let mut low = vec![0.0; m * rank];
-        kernels::best().gemm(
-            View::new(x, m, fan_in),
-            View::new(a, rank, fan_in).t(),
-            &mut low,
-            scratch,
-        );
+        gemm(View::new(x, m, fan_in), View::new(a, rank, fan_in).t(), &mut low);
         for value in &mut low {
             *value *= self.scale;
         }
@@ -141,14 +136,8 @@ impl CustomOp3 for Adapted {
         let (a, b) = (storage::f32_slice(a, a_layout)?, storage::f32_slice(b, b_layout)?);
         let mut y = vec![0.0; m * fan_out];
         self.base.apply(x, &mut y)?;
-        let mut scratch = Scratch::default();
-        let low = self.low(x, a, (m, fan_in, rank), &mut scratch);
-        kernels::best().gemm(
-            View::new(&low, m, rank),
-            View::new(b, fan_out, rank).t(),
-            &mut y,
-            &mut scratch,
-        );
+        let low = self.low(x, a, (m, fan_in, rank));
+        gemm(View::new(&low, m, rank), View::new(b, fan_out, rank).t(), &mut y);
         Ok((CpuStorage::F32(y), Shape::from((m, fan_out))))
     }
 
@@ -162,24 +151,23 @@ impl CustomOp3 for Adapted {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (m, fan_in) = x.dims2()?;
         let (fan_out, rank) = b.dims2()?;
-        let (kernels, mut scratch) = (kernels::best(), Scratch::default());
         // The input of the first block has no gradient to give.
         let mut dx = vec![0.0; if x.track_op() { m * fan_in } else { 0 }];
         let (mut da, mut db) = (vec![0.0; rank * fan_in], vec![0.0; fan_out * rank]);
         storage::with_f32s([x, a, b, dy], |[x, a, b, dy]| -> Result<()> {
-            let low = self.low(x, a, (m, fan_in, rank), &mut scratch);
+            let low = self.low(x, a, (m, fan_in, rank));
             let dy_view = View::new(dy, m, fan_out);
-            kernels.gemm(dy_view.t(), View::new(&low, m, rank), &mut db, &mut scratch);
+            gemm(dy_view.t(), View::new(&low, m, rank), &mut db);
             let mut dlow = vec![0.0; m * rank]; // scale · dy·B
-            kernels.gemm(dy_view, View::new(b, fan_out, rank), &mut dlow, &mut scratch);
+            gemm(dy_view, View::new(b, fan_out, rank), &mut dlow);
             for value in &mut dlow {
                 *value *= self.scale;
             }
             let dlow = View::new(&dlow, m, rank);
-            kernels.gemm(dlow.t(), View::new(x, m, fan_in), &mut da, &mut scratch);
+            gemm(dlow.t(), View::new(x, m, fan_in), &mut da);
             if !dx.is_empty() {
                 self.base.weight.apply_transposed(dy, &mut dx)?;
-                kernels.gemm(dlow, View::new(a, rank, fan_in), &mut dx, &mut scratch);
+                gemm(dlow, View::new(a, rank, fan_in), &mut dx);
             }
             Ok(())
         })??;

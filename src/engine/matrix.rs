@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Result, Tensor, bail};
 
-use super::kernels::{self, Activations, GROUP, Order, Packed, Packer, Scratch, Target, pool};
+use super::kernels::{self, Activations, GROUP, Order, Packed, Packer, Scratch, Target, View, pool};
 use super::storage;
 
 /// How the rows of a matrix lie in a file, and in memory if it is f32.
@@ -69,18 +69,16 @@ impl Rounding {
     }
 }
 
-/// What products need beside their operands, reused from one to the next.
-#[derive(Default)]
-struct Workspace {
-    x: Activations,
-    scratch: Scratch,
-}
-
 /// A product is divided into so many parts: more than there are threads, so that a slow one holds nobody up.
 const PARTS: usize = 8;
+/// Rows that are multiplied together.
+const TILE: usize = 4;
 
 thread_local! {
-    static WORKSPACE: RefCell<Workspace> = RefCell::default();
+    /// The rounded operand of a product, reused from one to the next.
+    static ROUNDED: RefCell<Activations> = RefCell::default();
+    /// What a thread's part of a product needs beside its operands.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 impl Matrix {
@@ -137,10 +135,9 @@ impl Matrix {
                 storage::with_f32(&product, |product| y.copy_from_slice(product))
             }
             Form::Packed(packed) => {
-                WORKSPACE.with_borrow_mut(|workspace| {
-                    let kernels = kernels::best();
-                    kernels.round(x, m, self.inputs, &mut workspace.x);
-                    multiply(packed, &workspace.x, y);
+                ROUNDED.with_borrow_mut(|rounded| {
+                    kernels::best().round(x, m, self.inputs, rounded);
+                    multiply(packed, rounded, y);
                 });
                 Ok(())
             }
@@ -163,7 +160,10 @@ impl Matrix {
                 storage::with_f32(&product, |product| dx.copy_from_slice(product))
             }
             Form::Packed(packed) => {
-                transpose_multiply(packed, dy, m, dx);
+                ROUNDED.with_borrow_mut(|rounded| {
+                    kernels::best().round_gradient(packed, dy, m, rounded);
+                    transpose_multiply(packed, rounded, dx);
+                });
                 Ok(())
             }
         }
@@ -204,14 +204,24 @@ fn multiply(packed: &Packed, x: &Activations, y: &mut [f32]) {
     });
 }
 
+/// `c += a·b` for f32, each thread some rows: `[m, k]` × `[k, n]` → `[m, n]`.
+pub(super) fn gemm(a: View, b: View, c: &mut [f32]) {
+    let (m, n) = (a.rows(), b.columns());
+    let each = pool::fair(m, TILE).next_multiple_of(TILE);
+    pool::chunks(c, each * n, |part, c| {
+        let rows = part * each..m.min((part + 1) * each);
+        SCRATCH.with_borrow_mut(|scratch| kernels::best().gemm_rows(a, b, rows, c, scratch));
+    });
+}
+
 /// `dx = dy·W`, each thread some groups of inputs.
-fn transpose_multiply(packed: &Packed, dy: &[f32], m: usize, dx: &mut [f32]) {
-    let (k, groups) = (packed.inputs(), packed.groups());
-    let each = groups.div_ceil(pool::threads());
+fn transpose_multiply(packed: &Packed, dy: &Activations, dx: &mut [f32]) {
+    let (m, k, groups) = (dy.tokens(), packed.inputs(), packed.groups());
+    let each = pool::fair(groups, 1);
     let some = |first: usize, dx: &mut [f32]| {
-        WORKSPACE.with_borrow_mut(|workspace| {
+        SCRATCH.with_borrow_mut(|scratch| {
             let groups = first..groups.min(first + each);
-            kernels::best().grad_input_rounded(packed, dy, m, groups, dx, &mut workspace.scratch);
+            kernels::best().grad_input_rounded(packed, dy, groups, dx, scratch);
         });
     };
     if each == groups {

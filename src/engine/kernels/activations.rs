@@ -4,8 +4,8 @@
 //! are to agree. They have a zero point of their own in each group, so that values on one side of zero, as those after
 //! GELU, use the whole range.
 
-use super::Loops;
 use super::packed::{GROUP, STEPS};
+use super::{Loops, pool};
 
 /// [`GROUP`] inputs of `W` tokens, which are read side by side.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +93,7 @@ impl Activations {
         loops: &L,
         m: usize,
         k: usize,
-        read: impl Fn(usize, usize, &mut [f32; GROUP]),
+        read: impl Fn(usize, usize, &mut [f32; GROUP]) + Sync,
     ) {
         (self.m, self.k) = (m, k);
         if m == 1 {
@@ -101,6 +101,18 @@ impl Activations {
         } else {
             fill(&mut self.four, loops, m, k, read);
         }
+    }
+
+    /// The same, but a single token too is one of a tile.
+    pub(super) fn fill_tiles<L: Loops>(
+        &mut self,
+        loops: &L,
+        m: usize,
+        k: usize,
+        read: impl Fn(usize, usize, &mut [f32; GROUP]) + Sync,
+    ) {
+        (self.m, self.k) = (m, k);
+        fill(&mut self.four, loops, m, k, read);
     }
 
     /// Tokens.
@@ -131,19 +143,22 @@ fn fill<L: Loops, const W: usize>(
     loops: &L,
     m: usize,
     k: usize,
-    read: impl Fn(usize, usize, &mut [f32; GROUP]),
+    read: impl Fn(usize, usize, &mut [f32; GROUP]) + Sync,
 ) {
-    let groups = k.div_ceil(GROUP);
-    tiles.resize(m.div_ceil(W) * groups, Group::ZERO);
-    for (tile, groups) in tiles.chunks_exact_mut(groups.max(1)).enumerate() {
-        for (group, to) in groups.iter_mut().enumerate() {
-            for token in 0..W {
-                let mut inputs = [0.0; GROUP];
-                if tile * W + token < m {
-                    read(tile * W + token, group * GROUP, &mut inputs);
+    let (count, groups) = (m.div_ceil(W), k.div_ceil(GROUP));
+    tiles.resize(count * groups, Group::ZERO);
+    let each = pool::fair(count, 1);
+    pool::chunks(tiles, each * groups.max(1), |part, tiles| {
+        for (tile, groups) in (part * each..).zip(tiles.chunks_exact_mut(groups.max(1))) {
+            for (group, to) in groups.iter_mut().enumerate() {
+                for token in 0..W {
+                    let mut inputs = [0.0; GROUP];
+                    if tile * W + token < m {
+                        read(tile * W + token, group * GROUP, &mut inputs);
+                    }
+                    to.set(token, &loops.round(&inputs));
                 }
-                to.set(token, &loops.round(&inputs));
             }
         }
-    }
+    });
 }

@@ -162,7 +162,8 @@ fn products(kernels: &dyn Kernels, m: usize, n: usize, k: usize, failures: &mut 
     let mut dx = vec![f32::NAN; m * k];
     kernels.grad_input(&packed, &dy, m, &mut dx, &mut scratch);
     expect(&what("gradient"), relative_error(&dx, &expected), 1e-6, failures);
-    kernels.grad_input_rounded(&packed, &dy, m, 0..packed.groups(), &mut dx, &mut scratch);
+    kernels.round_gradient(&packed, &dy, m, &mut activations);
+    kernels.grad_input_rounded(&packed, &activations, 0..packed.groups(), &mut dx, &mut scratch);
     expect(
         &what("rounded gradient"),
         relative_error(&dx, &expected),
@@ -174,7 +175,7 @@ fn products(kernels: &dyn Kernels, m: usize, n: usize, k: usize, failures: &mut 
     let last = packed.groups() - 1;
     for (groups, columns) in [(0..last, 0..last * GROUP), (last..last + 1, last * GROUP..k)] {
         let mut part = vec![f32::NAN; m * columns.len()];
-        kernels.grad_input_rounded(&packed, &dy, m, groups, &mut part, &mut scratch);
+        kernels.grad_input_rounded(&packed, &activations, groups, &mut part, &mut scratch);
         let whole: Vec<f32> = dx
             .chunks_exact(k)
             .flat_map(|dx| &dx[columns.clone()])
@@ -204,4 +205,14 @@ fn products(kernels: &dyn Kernels, m: usize, n: usize, k: usize, failures: &mut 
     kernels.gemm(View::new(&dy, m, n).t(), View::new(&x, m, k), &mut c, &mut scratch);
     let expected = reference(&transposed(&dy, n), &transposed(&x, k), m);
     expect(&what("transposed gemm"), relative_error(&c, &expected), 2e-6, failures);
+
+    // The same in two parts, the second of which has the last row alone.
+    let (last, whole) = (n - 1, c);
+    for rows in [0..last, last..n] {
+        let mut part = vec![0.0; rows.len() * k];
+        let (dy, x) = (View::new(&dy, m, n).t(), View::new(&x, m, k));
+        kernels.gemm_rows(dy, x, rows.clone(), &mut part, &mut scratch);
+        let whole = &whole[rows.start * k..rows.end * k];
+        expect(&what("part of a gemm"), relative_error(&part, whole), 0.0, failures);
+    }
 }

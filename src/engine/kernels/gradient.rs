@@ -24,8 +24,6 @@ pub struct Scratch {
     pub(super) left: Vec<[f32; 4]>,
     pub(super) right: Vec<[f32; 8]>,
     strips: Vec<[[f32; 8]; ROWS]>,
-    activations: Activations,
-    scales: Vec<f32>,
     /// `[panel of inputs][group of outputs]`.
     transposed: Vec<[Block; DEPTH]>,
 }
@@ -70,46 +68,36 @@ fn interleave(dy: &[f32], m: usize, n: usize, first: usize, rows: usize, tiles: 
     }
 }
 
-/// With `dy` rounded to 7 bits, after it took over the larger part of the weights' scales: each output has one scale for
-/// all its inputs then, and what a group's scale is below that goes into its weights, rounded once more.
+/// `dy` in 7 bits, after it took over the larger part of the weights' scales: each output has one scale for all its inputs
+/// then, and what a group's scale is below that goes into its weights, rounded once more.
+pub(super) fn round<L: Loops>(loops: &L, w: &Packed, dy: &[f32], m: usize, to: &mut Activations) {
+    let n = w.outputs();
+    assert_eq!(dy.len(), m * n, "shape of a gradient");
+    let scales = w.largest_scales();
+    to.fill_tiles(loops, m, n, |token, first, values| {
+        let scaled = dy[token * n + first..][..GROUP.min(n - first)]
+            .iter()
+            .zip(&scales[first..]);
+        for (value, (dy, scale)) in values.iter_mut().zip(scaled) {
+            *value = dy * scale;
+        }
+    });
+}
+
+/// With `dy` of [`round`].
 pub(super) fn rounded<L: Loops>(
     loops: &L,
     w: &Packed,
-    dy: &[f32],
-    m: usize,
+    dy: &Activations,
     groups: Range<usize>,
     dx: &mut [f32],
     scratch: &mut Scratch,
 ) {
-    let n = w.outputs();
+    let (m, n) = (dy.tokens(), w.outputs());
     let k = w.inputs().min(groups.end * GROUP) - groups.start * GROUP;
-    assert_eq!((dy.len(), dx.len()), (m * n, m * k), "shapes of a gradient");
+    assert_eq!((dy.inputs(), dx.len()), (n, m * k), "shapes of a gradient");
     dx.fill(0.0);
-    let Scratch {
-        activations,
-        scales,
-        transposed,
-        ..
-    } = scratch;
-    scales.clear();
-    scales.extend((0..n).map(|row| {
-        let scales = w.panel(row / PANEL).iter().map(|block| block.scale(row % PANEL));
-        scales.fold(
-            0f32,
-            |most, scale| if scale > most || scale.is_nan() { scale } else { most },
-        )
-    }));
-    // One token would be laid out differently.
-    activations.fill(loops, m.max(2), n, |token, first, values| {
-        if token < m {
-            let scaled = dy[token * n + first..][..GROUP.min(n - first)]
-                .iter()
-                .zip(&scales[first..]);
-            for (value, (dy, scale)) in values.iter_mut().zip(scaled) {
-                *value = dy * scale;
-            }
-        }
-    });
+    let transposed = &mut scratch.transposed;
     transposed.resize(WIDTH * PANELS, [Block::ZERO; DEPTH]);
     for first in (0..n).step_by(GROUP * DEPTH) {
         let depth = DEPTH.min((n - first).div_ceil(GROUP));
@@ -117,11 +105,11 @@ pub(super) fn rounded<L: Loops>(
             let width = WIDTH.min(groups.end - group);
             let panels = &mut transposed[..width * PANELS];
             for part in 0..depth {
-                gather(loops, w, first + part * GROUP, group, scales, part, panels);
+                gather(loops, w, first + part * GROUP, group, part, panels);
             }
             let columns = (group - groups.start) * GROUP..k;
             for (blocks, column) in panels.iter().zip(columns.step_by(PANEL)) {
-                for (tile, x) in activations.tiles().enumerate() {
+                for (tile, x) in dy.tiles().enumerate() {
                     let mut sums = [[0.0; PANEL]; 4];
                     loops.tile(&blocks[..depth], &x[first / GROUP..][..depth], &mut sums);
                     add(&sums, 4 * tile, column, dx, k);
@@ -132,15 +120,7 @@ pub(super) fn rounded<L: Loops>(
 }
 
 /// Transposes the weights of [`GROUP`] outputs from `first` and of some groups of inputs from `group`.
-fn gather<L: Loops>(
-    loops: &L,
-    w: &Packed,
-    first: usize,
-    group: usize,
-    scales: &[f32],
-    part: usize,
-    to: &mut [[Block; DEPTH]],
-) {
+fn gather<L: Loops>(loops: &L, w: &Packed, first: usize, group: usize, part: usize, to: &mut [[Block; DEPTH]]) {
     for quarter in 0..PANELS {
         let row = first + quarter * PANEL;
         let blocks = if row < w.outputs() {
@@ -149,13 +129,14 @@ fn gather<L: Loops>(
             &[Block::ZERO; WIDTH]
         };
         let mut factors = [0.0; PANEL];
-        for (factor, scale) in factors.iter_mut().zip(scales.iter().skip(row)) {
+        for (factor, scale) in factors.iter_mut().zip(w.largest_scales().iter().skip(row)) {
             *factor = if *scale > 0.0 { 32767.0 / scale } else { 0.0 };
         }
         for (block, to) in blocks.iter().zip(to.chunks_exact_mut(PANELS)) {
             let mut ratios = [0; PANEL];
             for (output, (ratio, factor)) in ratios.iter_mut().zip(factors).enumerate() {
-                *ratio = (block.scale(output) * factor) as i16;
+                // At most 32767. Through i32, for which there are vectors.
+                *ratio = (block.scale(output) * factor) as i32 as i16;
             }
             for (panel, to) in to.iter_mut().enumerate() {
                 loops.transpose(block, &ratios, panel, quarter, &mut to[part]);

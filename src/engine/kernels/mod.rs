@@ -45,6 +45,8 @@ pub use product::{Target, View};
 use activations::{Group, Rounded};
 use gradient::Strips;
 use packed::Block;
+#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+use relaxed::Relaxed;
 
 /// A way of multiplying. All of them agree to the last bits of an f32.
 pub trait Kernels: Debug + Sync {
@@ -84,26 +86,40 @@ pub trait Kernels: Debug + Sync {
     /// When shapes do not fit.
     fn grad_input(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch);
 
-    /// As [`Kernels::grad_input`], but with `dy` rounded to 7 bits: several times as fast, and 1 to 2 % off; and only for some
-    /// groups of 64 inputs: `[m, n]` → those columns of `[m, k]`. Threads take groups, each with its own scratch.
+    /// Rounds the gradient of a product's result, `[m, n]`, to 7 bits, for this matrix.
+    ///
+    /// # Panics
+    /// When there are not `m * n` values.
+    fn round_gradient(&self, w: &Packed, dy: &[f32], m: usize, to: &mut Activations);
+
+    /// As [`Kernels::grad_input`], but with `dy` from [`Kernels::round_gradient`]: several times as fast, and 1 to 2 % off; and
+    /// only for some groups of 64 inputs: `[m, n]` → those columns of `[m, k]`. Threads take groups, each with its own scratch.
     ///
     /// # Panics
     /// When shapes do not fit.
     fn grad_input_rounded(
         &self,
         w: &Packed,
-        dy: &[f32],
-        m: usize,
+        dy: &Activations,
         groups: Range<usize>,
         dx: &mut [f32],
         scratch: &mut Scratch,
     );
 
-    /// `c += a·b` for f32: `[m, k]` × `[k, n]`. Meant for the small matrices of LoRA.
+    /// Some rows of `c += a·b` for f32: `[m, k]` × `[k, n]` → `[rows, n]`. Meant for the small matrices of LoRA. Threads take
+    /// rows, each with its own scratch.
     ///
     /// # Panics
-    /// When a view reaches beyond its values, or `c` is not `[m, n]`.
-    fn gemm(&self, a: View, b: View, c: &mut [f32], scratch: &mut Scratch);
+    /// When shapes do not fit.
+    fn gemm_rows(&self, a: View, b: View, rows: Range<usize>, c: &mut [f32], scratch: &mut Scratch);
+
+    /// `c += a·b`: all rows.
+    ///
+    /// # Panics
+    /// When shapes do not fit.
+    fn gemm(&self, a: View, b: View, c: &mut [f32], scratch: &mut Scratch) {
+        self.gemm_rows(a, b, 0..a.rows(), c, scratch);
+    }
 }
 
 /// Inner loops, from which [`Kernels`] are made.
@@ -156,20 +172,23 @@ impl<T: Loops> Kernels for T {
         gradient::exact(self, w, dy, m, dx, scratch);
     }
 
+    fn round_gradient(&self, w: &Packed, dy: &[f32], m: usize, to: &mut Activations) {
+        gradient::round(self, w, dy, m, to);
+    }
+
     fn grad_input_rounded(
         &self,
         w: &Packed,
-        dy: &[f32],
-        m: usize,
+        dy: &Activations,
         groups: Range<usize>,
         dx: &mut [f32],
         scratch: &mut Scratch,
     ) {
-        gradient::rounded(self, w, dy, m, groups, dx, scratch);
+        gradient::rounded(self, w, dy, groups, dx, scratch);
     }
 
-    fn gemm(&self, a: View, b: View, c: &mut [f32], scratch: &mut Scratch) {
-        product::gemm(self, a, b, c, scratch);
+    fn gemm_rows(&self, a: View, b: View, rows: Range<usize>, c: &mut [f32], scratch: &mut Scratch) {
+        product::gemm_rows(self, a, b, rows, c, scratch);
     }
 }
 
@@ -184,7 +203,11 @@ pub fn best() -> &'static dyn Kernels {
 #[must_use]
 pub fn available() -> &'static [&'static dyn Kernels] {
     #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-    return &[&relaxed::Relaxed, &simd128::Simd128, &plain::Plain];
+    return if relaxed::pairs_first() {
+        &[&Relaxed::<true>, &Relaxed::<false>, &simd128::Simd128, &plain::Plain]
+    } else {
+        &[&Relaxed::<false>, &Relaxed::<true>, &simd128::Simd128, &plain::Plain]
+    };
     #[cfg(all(
         target_arch = "wasm32",
         target_feature = "simd128",

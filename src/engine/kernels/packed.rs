@@ -5,6 +5,8 @@
 //! fours leaves 4 outputs in its 4 lanes, so that nothing has to be added across lanes, and reading a matrix is reading
 //! one stream of memory from its start to its end.
 
+use std::sync::OnceLock;
+
 /// Inputs that share a scale.
 pub const GROUP: usize = 64;
 /// Outputs that are computed together.
@@ -80,6 +82,8 @@ pub struct Packed {
     k: usize,
     /// `[panel][group]`.
     blocks: Vec<Block>,
+    /// Made when they are first asked for: a model that only writes does not need them.
+    largest_scales: OnceLock<Box<[f32]>>,
 }
 
 impl Packed {
@@ -90,6 +94,7 @@ impl Packed {
             n,
             k,
             blocks: vec![Block::ZERO; n.div_ceil(PANEL) * k.div_ceil(GROUP)],
+            largest_scales: OnceLock::new(),
         }
     }
 
@@ -133,6 +138,19 @@ impl Packed {
         &self.blocks[panel * self.groups()..][..self.groups()]
     }
 
+    /// The largest of each output's scales, `[panels * PANEL]`; not a number where one is none.
+    pub(super) fn largest_scales(&self) -> &[f32] {
+        self.largest_scales.get_or_init(|| {
+            let panels = (0..self.panels()).flat_map(|panel| {
+                self.panel(panel).iter().fold([0; PANEL], |most: [u16; PANEL], block| {
+                    // The bits of positive numbers are in their order, and those of no number above all.
+                    std::array::from_fn(|output| most[output].max(block.scales[output]))
+                })
+            });
+            panels.map(|scale| f32::from_bits(u32::from(scale) << 16)).collect()
+        })
+    }
+
     /// Bytes that it takes.
     #[must_use]
     pub const fn bytes(&self) -> usize {
@@ -151,6 +169,7 @@ impl Packed {
     #[must_use]
     #[expect(unsafe_code, reason = "weights are plain bytes")]
     pub fn as_bytes_mut(&mut self) -> &mut [u8] {
+        self.largest_scales.take();
         // SAFETY: as above, and every pattern of bits is a valid i8, u16 and i16.
         unsafe { std::slice::from_raw_parts_mut(self.blocks.as_mut_ptr().cast(), self.bytes()) }
     }

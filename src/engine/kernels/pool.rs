@@ -132,8 +132,13 @@ pub fn chunks<T: Send>(slice: &mut [T], size: usize, work: impl Fn(usize, &mut [
     });
 }
 
-/// How large chunks should be of `len` things, so that every thread has some, and none so few that it isn't worth it.
+/// How large chunks should be of `len` things, so that every thread has some, and none so few that it isn't worth it. There
+/// are more chunks than threads, so that a slow one holds nobody up.
 #[must_use]
 pub fn fair(len: usize, least: usize) -> usize {
-    len.div_ceil(2 * threads()).max(least).max(1)
+    let chunks = match threads() {
+        1 => 1,
+        threads => 2 * threads,
+    };
+    len.div_ceil(chunks).max(least).max(1)
 }

@@ -107,6 +107,18 @@ impl<'v> View<'v> {
         }
     }
 
+    /// How many rows it has.
+    #[must_use]
+    pub const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many columns it has.
+    #[must_use]
+    pub const fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// The transpose: `[columns, rows]`.
     #[must_use]
     pub const fn t(self) -> Self {
@@ -141,19 +153,26 @@ impl<'v> View<'v> {
     }
 }
 
-/// `c += a·b`.
-pub(super) fn gemm<L: Loops>(loops: &L, a: View, b: View, c: &mut [f32], scratch: &mut Scratch) {
-    let (m, n) = (a.rows, b.columns);
-    assert_eq!(a.columns, b.rows, "shapes of a product");
-    assert_eq!(c.len(), m * n, "{m} rows of {n}");
-    if m == 1 {
+/// Some rows of `c += a·b`.
+pub(super) fn gemm_rows<L: Loops>(
+    loops: &L,
+    a: View,
+    b: View,
+    rows: Range<usize>,
+    c: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let n = b.columns;
+    assert!(a.columns == b.rows && rows.end <= a.rows, "shapes of a product");
+    assert_eq!(c.len(), rows.len() * n, "{} rows of {n}", rows.len());
+    if a.rows == 1 {
         one_row(a.values, b, c);
         return;
     }
     let (a, k) = (a.t(), b.rows);
     let Scratch { left, right, .. } = scratch;
     left.clear();
-    for first in (0..m).step_by(4) {
+    for first in rows.step_by(4) {
         a.strip(first, left);
     }
     for first in (0..n).step_by(8) {

@@ -72,20 +72,23 @@ impl Kernels for Broken {
         PLAIN.grad_input(w, dy, m, dx, scratch);
     }
 
+    fn round_gradient(&self, w: &Packed, dy: &[f32], m: usize, to: &mut Activations) {
+        PLAIN.round_gradient(w, dy, m, to);
+    }
+
     fn grad_input_rounded(
         &self,
         w: &Packed,
-        dy: &[f32],
-        m: usize,
+        dy: &Activations,
         groups: Range<usize>,
         dx: &mut [f32],
         scratch: &mut Scratch,
     ) {
-        PLAIN.grad_input_rounded(w, dy, m, groups, dx, scratch);
+        PLAIN.grad_input_rounded(w, dy, groups, dx, scratch);
     }
 
-    fn gemm(&self, a: View, b: View, c: &mut [f32], scratch: &mut Scratch) {
-        PLAIN.gemm(a, b, c, scratch);
+    fn gemm_rows(&self, a: View, b: View, rows: Range<usize>, c: &mut [f32], scratch: &mut Scratch) {
+        PLAIN.gemm_rows(a, b, rows, c, scratch);
     }
 }
 

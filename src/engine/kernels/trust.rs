@@ -31,7 +31,8 @@ fn results(kernels: &dyn Kernels) -> Vec<f32> {
     kernels.matmul(&packed, &rounded, &mut one);
     kernels.round(&x, m, k, &mut rounded);
     kernels.matmul(&packed, &rounded, &mut y);
-    kernels.grad_input_rounded(&packed, &dy, m, 0..packed.groups(), &mut dx, &mut scratch);
+    kernels.round_gradient(&packed, &dy, m, &mut rounded);
+    kernels.grad_input_rounded(&packed, &rounded, 0..packed.groups(), &mut dx, &mut scratch);
     kernels.gemm(View::new(&x, m, k), View::new(&w, n, k).t(), &mut c, &mut scratch);
     [one, y, dx, c].concat()
 }
