@@ -160,16 +160,13 @@ struct Context<'a> {
 impl Context<'_> {
     /// A linear map with its LoRA delta: `[b, t, in]` → `[b, t, out]`.
     fn linear(&self, base: &FrozenLinear, site: Site, x: &Tensor) -> Result<Tensor> {
-        let (b, t, n) = x.dims3()?;
-        let x = x.reshape((b * t, n))?;
-        let y = match self
+        let adapted = self
             .adapter
-            .and_then(|adapter| Some((adapter, adapter.pair(self.layer, site)?)))
-        {
-            Some((adapter, pair)) => base.forward_with(&x, pair, adapter.lora().scale())?,
-            None => base.forward(&x)?,
-        };
-        y.reshape((b, t, ()))
+            .and_then(|adapter| Some((adapter, adapter.pair(self.layer, site)?)));
+        match adapted {
+            Some((adapter, pair)) => base.forward_with(x, pair, adapter.lora().scale()),
+            None => base.forward(x),
+        }
     }
 }
 

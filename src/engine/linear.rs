@@ -62,7 +62,7 @@ impl FrozenLinear {
         Ok(())
     }
 
-    /// `x` is `[m, in]`, contiguous; the result is `[m, out]`.
+    /// `x` is `[.., in]`, contiguous; the result is `[.., out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.apply_op1(Frozen(self.clone()))
     }
@@ -77,6 +77,15 @@ impl FrozenLinear {
     }
 }
 
+/// The same shape with another last dimension.
+fn with_width(shape: &Shape, width: usize) -> Shape {
+    let mut dims = shape.dims().to_vec();
+    if let Some(last) = dims.last_mut() {
+        *last = width;
+    }
+    dims.into()
+}
+
 struct Frozen(FrozenLinear);
 
 impl CustomOp1 for Frozen {
@@ -85,10 +94,10 @@ impl CustomOp1 for Frozen {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (rows, _) = layout.shape().dims2()?;
-        let mut y = vec![0.0; rows * self.0.outputs()];
+        let shape = with_width(layout.shape(), self.0.outputs());
+        let mut y = vec![0.0; shape.elem_count()];
         self.0.apply(storage::f32_slice(x, layout)?, &mut y)?;
-        Ok((CpuStorage::F32(y), Shape::from((rows, self.0.outputs()))))
+        Ok((CpuStorage::F32(y), shape))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
@@ -130,15 +139,15 @@ impl CustomOp3 for Adapted {
         b: &CpuStorage,
         b_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (m, fan_in) = x_layout.shape().dims2()?;
-        let (fan_out, rank) = b_layout.shape().dims2()?;
+        let (fan_in, (fan_out, rank)) = (self.base.inputs(), b_layout.shape().dims2()?);
         let x = storage::f32_slice(x, x_layout)?;
+        let m = x.len() / fan_in;
         let (a, b) = (storage::f32_slice(a, a_layout)?, storage::f32_slice(b, b_layout)?);
         let mut y = vec![0.0; m * fan_out];
         self.base.apply(x, &mut y)?;
         let low = self.low(x, a, (m, fan_in, rank));
         gemm(View::new(&low, m, rank), View::new(b, fan_out, rank).t(), &mut y);
-        Ok((CpuStorage::F32(y), Shape::from((m, fan_out))))
+        Ok((CpuStorage::F32(y), with_width(x_layout.shape(), fan_out)))
     }
 
     fn bwd(
@@ -149,8 +158,8 @@ impl CustomOp3 for Adapted {
         _y: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (m, fan_in) = x.dims2()?;
-        let (fan_out, rank) = b.dims2()?;
+        let (fan_in, (fan_out, rank)) = (self.base.inputs(), b.dims2()?);
+        let m = x.elem_count() / fan_in;
         // The input of the first block has no gradient to give.
         let mut dx = vec![0.0; if x.track_op() { m * fan_in } else { 0 }];
         let (mut da, mut db) = (vec![0.0; rank * fan_in], vec![0.0; fan_out * rank]);

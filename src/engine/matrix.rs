@@ -69,8 +69,6 @@ impl Rounding {
     }
 }
 
-/// A product is divided into so many parts: more than there are threads, so that a slow one holds nobody up.
-const PARTS: usize = 8;
 /// Rows that are multiplied together.
 const TILE: usize = 4;
 
@@ -191,10 +189,9 @@ impl Matrix {
 
 /// `y = x·Wᵀ`, each thread some panels of outputs.
 fn multiply(packed: &Packed, x: &Activations, y: &mut [f32]) {
-    let parts = PARTS.min(packed.panels());
-    let each = packed.panels().div_ceil(parts.max(1));
+    let each = pool::fair(packed.panels(), 1);
     let target = Target::new(y, x.tokens(), packed.outputs());
-    pool::run(parts, &|part| {
+    pool::run(packed.panels().div_ceil(each), &|part| {
         let panels = part * each..packed.panels().min((part + 1) * each);
         #[expect(unsafe_code, reason = "threads write columns of one matrix")]
         // SAFETY: the parts' panels are disjoint, and `y` is borrowed by this call alone.

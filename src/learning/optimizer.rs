@@ -12,6 +12,8 @@
 use candle_core::{Result, Tensor, Var, backprop::GradStore};
 use candle_nn::{Optimizer, ParamsAdamW};
 
+use crate::engine::storage::with_f32s;
+
 /// AdamW over a fixed list of variables.
 #[derive(Debug)]
 pub struct AdamW {
@@ -73,17 +75,28 @@ impl AdamW {
             eps,
             weight_decay,
         } = self.params;
-        let m_correction = 1.0 - beta1.powi(self.step as i32);
-        let v_correction = 1.0 - beta2.powi(self.step as i32);
+        let corrections = [beta1, beta2].map(|beta| 1.0 / (1.0 - beta.powi(self.step as i32)));
+        let [m_correction, v_correction, scale] = [corrections[0], corrections[1], scale].map(|factor| factor as f32);
+        let [m_keeps, m_takes] = [beta1, 1.0 - beta1].map(|factor| factor as f32);
+        let [v_keeps, v_takes] = [beta2, 1.0 - beta2].map(|factor| factor as f32);
+        let [lr, eps, theta_keeps] = [lr, eps, 1.0 - lr * weight_decay].map(|factor| factor as f32);
         for slot in &mut self.slots {
             let Some(grad) = grads.get(&slot.var) else { continue };
-            let grad = (grad.detach() * scale)?;
-            slot.m = ((&slot.m * beta1)? + (&grad * (1.0 - beta1))?)?;
-            slot.v = ((&slot.v * beta2)? + (grad.sqr()? * (1.0 - beta2))?)?;
-            let denominator = ((&slot.v / v_correction)?.sqrt()? + eps)?;
-            let update = ((&slot.m / m_correction)? / denominator)?;
-            let theta = (slot.var.as_detached_tensor() * (1.0 - lr * weight_decay))?;
-            slot.var.set(&(theta - (update * lr)?)?)?;
+            // In one pass over the numbers: a dozen of candle's operations would each read and write them all.
+            let [theta, m, v] = with_f32s([slot.var.as_tensor(), &slot.m, &slot.v, grad], |[theta, m, v, grad]| {
+                let moments = m.iter().zip(v).zip(grad).map(|((m, v), grad)| {
+                    let grad = grad * scale;
+                    (m_keeps * m + m_takes * grad, v_keeps * v + v_takes * (grad * grad))
+                });
+                let (m, v): (Vec<f32>, Vec<f32>) = moments.unzip();
+                let thetas = theta.iter().zip(&m).zip(&v).map(|((theta, m), v)| {
+                    theta_keeps * theta - lr * (m * m_correction / ((v * v_correction).sqrt() + eps))
+                });
+                [thetas.collect(), m, v]
+            })?;
+            let tensor = |values| Tensor::from_vec(values, slot.var.shape(), slot.var.device());
+            (slot.m, slot.v) = (tensor(m)?, tensor(v)?);
+            slot.var.set(&tensor(theta)?)?;
         }
         Ok(())
     }

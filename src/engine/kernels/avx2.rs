@@ -33,9 +33,11 @@ impl Loops for Avx2 {
         unsafe { round(inputs) }
     }
 
-    fn row(&self, blocks: &[Block], x: &[Group<1>], y: &mut [f32; PANEL]) {
-        // SAFETY: as above.
-        unsafe { tile(blocks, x, std::array::from_mut(y)) }
+    fn row(&self, panels: [&[Block]; 2], x: &[Group<1>], y: &mut [[f32; PANEL]; 2]) {
+        for (blocks, y) in panels.into_iter().zip(y) {
+            // SAFETY: as above.
+            unsafe { tile(blocks, x, std::array::from_mut(y)) }
+        }
     }
 
     fn tile(&self, blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]) {

@@ -129,8 +129,9 @@ trait Loops: Debug + Sync {
     /// Rounds a group of inputs.
     fn round(&self, inputs: &[f32; GROUP]) -> Rounded;
 
-    /// 16 outputs of one token, over as many groups as there are.
-    fn row(&self, blocks: &[Block], x: &[Group<1>], y: &mut [f32; PANEL]);
+    /// 16 outputs of each of two panels, of one token, over as many groups as there are. Writing is bound by memory, and two
+    /// streams are read faster than one: in 0.8 of the time (V8 15.6, AMD EPYC of family 25).
+    fn row(&self, panels: [&[Block]; 2], x: &[Group<1>], y: &mut [[f32; PANEL]; 2]);
 
     /// 16 outputs of four tokens.
     fn tile(&self, blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]);

@@ -18,9 +18,11 @@ impl Loops for Plain {
         Rounded::plain(inputs)
     }
 
-    fn row(&self, blocks: &[Block], x: &[Group<1>], y: &mut [f32; PANEL]) {
-        for (block, x) in blocks.iter().zip(x) {
-            add(block, x, 0, y);
+    fn row(&self, panels: [&[Block]; 2], x: &[Group<1>], y: &mut [[f32; PANEL]; 2]) {
+        for (blocks, y) in panels.into_iter().zip(y) {
+            for (block, x) in blocks.iter().zip(x) {
+                add(block, x, 0, y);
+            }
         }
     }
 

@@ -62,15 +62,22 @@ impl<'y> Target<'y> {
 pub(super) unsafe fn matmul_panels<L: Loops>(loops: &L, w: &Packed, x: &Activations, panels: Range<usize>, y: &Target) {
     assert_eq!((w.inputs(), w.outputs()), (x.inputs(), y.n), "shapes of a product");
     assert_eq!(x.tokens(), y.m, "tokens of a product");
+    if y.m == 1 {
+        // Each half is one stream. The panel in the middle of an odd number is computed twice.
+        let half = panels.len().div_ceil(2);
+        for first in panels.start..panels.start + half {
+            let pair = [first, panels.end - half + (first - panels.start)];
+            let mut sums = [[0.0; PANEL]; 2];
+            loops.row(pair.map(|panel| w.panel(panel)), x.one(), &mut sums);
+            for (panel, sums) in pair.into_iter().zip(&sums) {
+                // SAFETY: the caller's promise.
+                unsafe { y.write(0, panel, sums) }
+            }
+        }
+        return;
+    }
     for panel in panels {
         let blocks = w.panel(panel);
-        if y.m == 1 {
-            let mut sums = [0.0; PANEL];
-            loops.row(blocks, x.one(), &mut sums);
-            // SAFETY: the caller's promise.
-            unsafe { y.write(0, panel, &sums) }
-            continue;
-        }
         for (tile, x) in x.tiles().enumerate() {
             let mut sums = [[0.0; PANEL]; 4];
             loops.tile(blocks, x, &mut sums);

@@ -51,8 +51,8 @@ impl<const PAIRS: bool> Loops for Relaxed<PAIRS> {
         round(inputs)
     }
 
-    fn row(&self, blocks: &[Block], x: &[Group<1>], y: &mut [f32; PANEL]) {
-        row::<PAIRS>(blocks, x, y);
+    fn row(&self, panels: [&[Block]; 2], x: &[Group<1>], y: &mut [[f32; PANEL]; 2]) {
+        row::<PAIRS>(panels, x, y);
     }
 
     fn tile(&self, blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]) {
@@ -77,21 +77,25 @@ impl<const PAIRS: bool> Loops for Relaxed<PAIRS> {
 }
 
 #[inline(never)]
-fn row<const PAIRS: bool>(blocks: &[Block], x: &[Group<1>], y: &mut [f32; PANEL]) {
-    for (block, x) in blocks.iter().zip(x) {
-        let mut dots = [u32x4_splat(0); QUADS];
-        for (quad, dots) in dots.iter_mut().enumerate() {
-            *dots = start(block, quad, x.offsets[0]);
+fn row<const PAIRS: bool>([first, second]: [&[Block]; 2], x: &[Group<1>], y: &mut [[f32; PANEL]; 2]) {
+    for ((first, second), x) in first.iter().zip(second).zip(x) {
+        let mut dots = [[u32x4_splat(0); QUADS]; 2];
+        for quad in 0..QUADS {
+            dots[0][quad] = start(first, quad, x.offsets[0]);
+            dots[1][quad] = start(second, quad, x.offsets[0]);
         }
-        for (quads, x) in block.weights.iter().zip(&x.values) {
+        let steps = first.weights.iter().zip(&second.weights);
+        for ((first, second), x) in steps.zip(&x.values) {
             let x = u32x4_splat(x[0]);
-            for (weights, dots) in quads.iter().zip(&mut dots) {
-                *dots = dot::<PAIRS>(load(weights), x, *dots);
+            for quad in 0..QUADS {
+                dots[0][quad] = dot::<PAIRS>(load(&first[quad]), x, dots[0][quad]);
+                dots[1][quad] = dot::<PAIRS>(load(&second[quad]), x, dots[1][quad]);
             }
         }
         let scale = f32x4_splat(x.scales[0]);
-        for (quad, dots) in dots.into_iter().enumerate() {
-            accumulate(y, quad, dots, f32x4_mul(scales(block, quad), scale));
+        for quad in 0..QUADS {
+            accumulate(&mut y[0], quad, dots[0][quad], f32x4_mul(scales(first, quad), scale));
+            accumulate(&mut y[1], quad, dots[1][quad], f32x4_mul(scales(second, quad), scale));
         }
     }
 }

@@ -30,8 +30,8 @@ impl Loops for Simd128 {
         round(inputs)
     }
 
-    fn row(&self, blocks: &[Block], x: &[Group<1>], y: &mut [f32; PANEL]) {
-        row(blocks, x, y);
+    fn row(&self, panels: [&[Block]; 2], x: &[Group<1>], y: &mut [[f32; PANEL]; 2]) {
+        row(panels, x, y);
     }
 
     fn tile(&self, blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]) {
@@ -174,23 +174,32 @@ pub(super) fn round(inputs: &[f32; GROUP]) -> Rounded {
 }
 
 #[inline(never)]
-fn row(blocks: &[Block], x: &[Group<1>], y: &mut [f32; PANEL]) {
-    for (block, x) in blocks.iter().zip(x) {
-        let mut low = [i32x4_splat(0); QUADS];
-        let mut high = [i32x4_splat(0); QUADS];
-        for (quads, x) in block.weights.iter().zip(&x.values) {
-            let x = inputs(x[0]);
-            for quad in 0..QUADS {
-                let (first, second) = widen(&quads[quad]);
-                low[quad] = i32x4_add(low[quad], i32x4_dot_i16x8(first, x));
-                high[quad] = i32x4_add(high[quad], i32x4_dot_i16x8(second, x));
-            }
-        }
-        let scale = f32x4_splat(x.scales[0]);
+fn row(panels: [&[Block]; 2], x: &[Group<1>], y: &mut [[f32; PANEL]; 2]) {
+    let [first, second] = panels;
+    let [y_first, y_second] = y;
+    for ((first, second), x) in first.iter().zip(second).zip(x) {
+        row_block(first, x, y_first);
+        row_block(second, x, y_second);
+    }
+}
+
+/// Four outputs need two sums, so that those of two panels would not find registers.
+#[inline]
+fn row_block(block: &Block, x: &Group<1>, y: &mut [f32; PANEL]) {
+    let mut low = [i32x4_splat(0); QUADS];
+    let mut high = [i32x4_splat(0); QUADS];
+    for (quads, x) in block.weights.iter().zip(&x.values) {
+        let x = inputs(x[0]);
         for quad in 0..QUADS {
-            let dots = i32x4_add(join(low[quad], high[quad]), start(block, quad, x.offsets[0]));
-            accumulate(y, quad, dots, f32x4_mul(scales(block, quad), scale));
+            let (first, second) = widen(&quads[quad]);
+            low[quad] = i32x4_add(low[quad], i32x4_dot_i16x8(first, x));
+            high[quad] = i32x4_add(high[quad], i32x4_dot_i16x8(second, x));
         }
+    }
+    let scale = f32x4_splat(x.scales[0]);
+    for quad in 0..QUADS {
+        let dots = i32x4_add(join(low[quad], high[quad]), start(block, quad, x.offsets[0]));
+        accumulate(y, quad, dots, f32x4_mul(scales(block, quad), scale));
     }
 }
 
