@@ -49,7 +49,7 @@ enum Layers {
     Half(Vec<Layer<Halves>>),
 }
 
-/// Keys and values of one layer, each `[batch, n_head, capacity, head_dim]`.
+/// Keys and values of one layer, each `[batch, n_head, capacity, head_dim]`, in groups of [`TOGETHER`] positions.
 #[derive(Clone, Debug)]
 struct Layer<T> {
     keys: Vec<T>,
@@ -230,16 +230,18 @@ impl<T: Kept> Layer<T> {
         } = shape;
         let n = n_head * head_dim;
         let count = heads.len() / (t * head_dim); // heads of all sequences
-        let (each, of_head) = (T::count(head_dim), self.keys.len() / count);
+        let (each, of_head) = (T::count(head_dim) * TOGETHER, self.keys.len() / count);
         let vector = |head: usize, token: usize, part: usize| {
             let (row, column) = shape.place(head, token);
             &qkv[row * 3 * n + part * n + column..][..head_dim]
         };
         for head in 0..count {
             for token in 0..t {
-                let at = head * of_head + (shape.past(head) + token) * each;
-                T::keep(vector(head, token, 1), &mut self.keys[at..][..each]);
-                T::keep(vector(head, token, 2), &mut self.values[at..][..each]);
+                let position = shape.past(head) + token;
+                let (group, at) = (position / TOGETHER, position % TOGETHER);
+                let group = head * of_head + group * each..head * of_head + (group + 1) * each;
+                T::keep_key(vector(head, token, 1), at, &mut self.keys[group.clone()]);
+                T::keep_value(vector(head, token, 2), at, &mut self.values[group]);
             }
         }
         let (keys, values) = (&self.keys, &self.values);

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor};
 
 use super::config::Activation;
-use super::linear::FrozenLinear;
+use super::linear::{FrozenLinear, Input};
 use super::lora::{Adapter, Site};
 use super::matrix::{Matrix, Orientation, Rounding};
-use super::ops::{CausalAttention, Gelu, LayerNorm};
+use super::ops::{CausalAttention, LayerNorm};
 use super::weights::Weights;
 use super::{Config, Error, storage};
 use crate::settings::Precision;
@@ -159,13 +159,13 @@ struct Context<'a> {
 
 impl Context<'_> {
     /// A linear map with its LoRA delta: `[b, t, in]` → `[b, t, out]`.
-    fn linear(&self, base: &FrozenLinear, site: Site, x: &Tensor) -> Result<Tensor> {
+    fn linear(&self, base: &FrozenLinear, site: Site, x: &Tensor, input: Input) -> Result<Tensor> {
         let adapted = self
             .adapter
             .and_then(|adapter| Some((adapter, adapter.pair(self.layer, site)?)));
         match adapted {
-            Some((adapter, pair)) => base.forward_with(x, pair, adapter.lora().scale()),
-            None => base.forward(x),
+            Some((adapter, pair)) => base.forward_with(x, input, pair, adapter.lora().scale()),
+            None => base.forward(x, input),
         }
     }
 }
@@ -216,9 +216,9 @@ pub(super) struct Attention {
 
 impl Attention {
     fn forward(&self, x: &Tensor, ctx: &Context) -> Result<Tensor> {
-        let qkv = ctx.linear(&self.c_attn, Site::AttentionIn, x)?; // [b, t, 3n]
+        let qkv = ctx.linear(&self.c_attn, Site::AttentionIn, x, Input::AsIs)?; // [b, t, 3n]
         let y = qkv.apply_op1(CausalAttention { heads: self.n_head })?; // [b, t, n]
-        ctx.linear(&self.c_proj, Site::AttentionOut, &y)
+        ctx.linear(&self.c_proj, Site::AttentionOut, &y, Input::AsIs)
     }
 }
 
@@ -232,12 +232,11 @@ pub(super) struct Mlp {
 
 impl Mlp {
     fn forward(&self, x: &Tensor, ctx: &Context) -> Result<Tensor> {
-        let y = ctx.linear(&self.c_fc, Site::MlpIn, x)?;
-        let y = match self.activation {
-            Activation::GeluTanh => y.apply_op1(Gelu)?,
-            Activation::GeluErf => y.gelu_erf()?,
-        };
-        ctx.linear(&self.c_proj, Site::MlpOut, &y)
+        let y = ctx.linear(&self.c_fc, Site::MlpIn, x, Input::AsIs)?;
+        match self.activation {
+            Activation::GeluTanh => ctx.linear(&self.c_proj, Site::MlpOut, &y, Input::Gelu),
+            Activation::GeluErf => ctx.linear(&self.c_proj, Site::MlpOut, &y.gelu_erf()?, Input::AsIs),
+        }
     }
 }
 

@@ -4,11 +4,12 @@
 //! candle's own matmul also computes, and keeps, a dense gradient of `W`, although nobody asks for it. Here `W` is hidden
 //! inside a custom op whose backward is `dx = dy·Wᵀ`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::kernels::View;
+use super::kernels::{View, float};
 use super::lora::Pair;
 use super::matrix::{Matrix, gemm};
 use super::storage;
@@ -63,14 +64,16 @@ impl FrozenLinear {
     }
 
     /// `x` is `[.., in]`, contiguous; the result is `[.., out]`.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.apply_op1(Frozen(self.clone()))
+    pub fn forward(&self, x: &Tensor, input: Input) -> Result<Tensor> {
+        let base = self.clone();
+        x.apply_op1(Frozen { base, input })
     }
 
     /// The same plus `scale · (x·Aᵀ)·Bᵀ`.
-    pub fn forward_with(&self, x: &Tensor, pair: &Pair, scale: f64) -> Result<Tensor> {
+    pub fn forward_with(&self, x: &Tensor, input: Input, pair: &Pair, scale: f64) -> Result<Tensor> {
         let op = Adapted {
             base: self.clone(),
+            input,
             scale: scale as f32,
         };
         x.apply_op3(&pair.a, &pair.b, op)
@@ -86,7 +89,45 @@ fn with_width(shape: &Shape, width: usize) -> Shape {
     dims.into()
 }
 
-struct Frozen(FrozenLinear);
+/// What is done to the input of a map first. It is part of the map's operation, which computes it once more in its backward:
+/// as an operation of its own, it would keep a second table of the same size until the step is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing.
+    AsIs,
+    /// GELU in the tanh form that GPT-2 was trained with (Hendrycks & Gimpel 2016, arXiv 1606.08415).
+    Gelu,
+}
+
+impl Input {
+    fn apply(self, x: &[f32]) -> Cow<'_, [f32]> {
+        match self {
+            Self::AsIs => Cow::Borrowed(x),
+            Self::Gelu => {
+                let mut y = x.to_vec();
+                float::gelu_all(&mut y);
+                Cow::Owned(y)
+            }
+        }
+    }
+
+    /// What a gradient of what was made of `x` makes of one of `x`.
+    fn gradient(self, x: &[f32], dy: Vec<f32>) -> Vec<f32> {
+        match self {
+            Self::AsIs => dy,
+            Self::Gelu => {
+                let mut dx = vec![0.0; dy.len()];
+                float::gelu_backward(x, &dy, &mut dx);
+                dx
+            }
+        }
+    }
+}
+
+struct Frozen {
+    base: FrozenLinear,
+    input: Input,
+}
 
 impl CustomOp1 for Frozen {
     fn name(&self) -> &'static str {
@@ -94,15 +135,20 @@ impl CustomOp1 for Frozen {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let shape = with_width(layout.shape(), self.0.outputs());
+        let shape = with_width(layout.shape(), self.base.outputs());
         let mut y = vec![0.0; shape.elem_count()];
-        self.0.apply(storage::f32_slice(x, layout)?, &mut y)?;
+        let x = self.input.apply(storage::f32_slice(x, layout)?);
+        self.base.apply(&x, &mut y)?;
         Ok((CpuStorage::F32(y), shape))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         let mut dx = vec![0.0; x.elem_count()];
-        storage::with_f32(dy, |dy| self.0.weight.apply_transposed(dy, &mut dx))??;
+        let dx = storage::with_f32s([x, dy], |[x, dy]| {
+            self.base.weight.apply_transposed(dy, &mut dx)?;
+            Ok(self.input.gradient(x, dx))
+        })
+        .flatten()?;
         Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
     }
 }
@@ -110,6 +156,7 @@ impl CustomOp1 for Frozen {
 /// `x·W + b + scale · (x·Aᵀ)·Bᵀ`, with `A` `[rank, in]` and `B` `[out, rank]`.
 struct Adapted {
     base: FrozenLinear,
+    input: Input,
     scale: f32,
 }
 
@@ -140,7 +187,7 @@ impl CustomOp3 for Adapted {
         b_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (fan_in, (fan_out, rank)) = (self.base.inputs(), b_layout.shape().dims2()?);
-        let x = storage::f32_slice(x, x_layout)?;
+        let x = &*self.input.apply(storage::f32_slice(x, x_layout)?);
         let m = x.len() / fan_in;
         let (a, b) = (storage::f32_slice(a, a_layout)?, storage::f32_slice(b, b_layout)?);
         let mut y = vec![0.0; m * fan_out];
@@ -163,7 +210,8 @@ impl CustomOp3 for Adapted {
         // The input of the first block has no gradient to give.
         let mut dx = vec![0.0; if x.track_op() { m * fan_in } else { 0 }];
         let (mut da, mut db) = (vec![0.0; rank * fan_in], vec![0.0; fan_out * rank]);
-        storage::with_f32s([x, a, b, dy], |[x, a, b, dy]| -> Result<()> {
+        let dx = storage::with_f32s([x, a, b, dy], |[before, a, b, dy]| {
+            let x = &*self.input.apply(before);
             let low = self.low(x, a, (m, fan_in, rank));
             let dy_view = View::new(dy, m, fan_out);
             gemm(dy_view.t(), View::new(&low, m, rank), &mut db);
@@ -177,9 +225,11 @@ impl CustomOp3 for Adapted {
             if !dx.is_empty() {
                 self.base.weight.apply_transposed(dy, &mut dx)?;
                 gemm(dlow, View::new(a, rank, fan_in), &mut dx);
+                dx = self.input.gradient(before, dx);
             }
-            Ok(())
-        })??;
+            Ok(dx)
+        })
+        .flatten()?;
         let tensor = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device());
         let dx = x.track_op().then(|| tensor(dx, x)).transpose()?;
         Ok((dx, Some(tensor(da, a)?), Some(tensor(db, b)?)))
@@ -193,28 +243,72 @@ mod tests {
     use super::*;
     use crate::engine::matrix::Orientation;
 
+    /// A map of 3 inputs and 2 outputs, whose matrix lies in memory like this, and the matrix, `[in, out]`.
+    fn map(orientation: Orientation) -> (FrozenLinear, Tensor) {
+        let weight = Tensor::new(&[[1f32, 2.0], [3.0, 4.0], [5.0, 6.0]], &Device::Cpu).expect("w");
+        let stored = match orientation {
+            Orientation::InOut => weight.clone(),
+            Orientation::OutIn => weight.t().and_then(|weight| weight.contiguous()).expect("contiguous"),
+        };
+        let matrix = Matrix::exact(stored, orientation).expect("a matrix");
+        (FrozenLinear::new(matrix, Some([0.5, -0.5].into())), weight)
+    }
+
+    fn var<const N: usize>(rows: [[f32; 3]; N]) -> Var {
+        Var::new(&rows, &Device::Cpu).expect("var")
+    }
+
+    fn rows(tensor: &Tensor) -> Vec<Vec<f32>> {
+        tensor.to_vec2().expect("rows")
+    }
+
+    /// A result, and what the sum of its squares makes of these.
+    fn with_gradients(y: Result<Tensor>, of: &[&Var]) -> Vec<Vec<Vec<f32>>> {
+        let y = y.expect("y");
+        let loss = y.sqr().and_then(|y| y.sum_all()).expect("a loss");
+        let grads = loss.backward().expect("gradients");
+        let gradients = of.iter().map(|var| rows(grads.get(var).expect("a gradient")));
+        std::iter::once(rows(&y)).chain(gradients).collect()
+    }
+
+    #[track_caller]
+    fn assert_near(found: &[Vec<Vec<f32>>], expected: &[Vec<Vec<f32>>]) {
+        let numbers = |tables: &[Vec<Vec<f32>>]| tables.concat().concat();
+        for (found, expected) in numbers(found).iter().zip(numbers(expected)) {
+            assert!((found - expected).abs() < 1e-4, "{found} instead of {expected}");
+        }
+    }
+
     #[test]
     fn the_gradient_reaches_the_input_and_not_the_weight() {
-        let device = Device::Cpu;
-        let x = Var::from_tensor(&Tensor::new(&[[1f32, -2.0, 0.5]], &device).expect("x")).expect("var");
-        let weight = Tensor::new(&[[1f32, 2.0], [3.0, 4.0], [5.0, 6.0]], &device).expect("w");
         for orientation in [Orientation::InOut, Orientation::OutIn] {
-            let stored = match orientation {
-                Orientation::InOut => weight.clone(),
-                Orientation::OutIn => weight.t().expect("t").contiguous().expect("contiguous"),
-            };
-            let matrix = Matrix::exact(stored, orientation).expect("a matrix");
-            let linear = FrozenLinear::new(matrix, Some([0.5, -0.5].into()));
-            let y = linear.forward(x.as_tensor()).expect("forward");
-            assert_eq!(y.to_vec2::<f32>().expect("y"), [[-2.0, -3.5]]);
+            let (linear, weight) = map(orientation);
+            let x = var([[1.0, -2.0, 0.5]]);
+            let y = linear.forward(&x, Input::AsIs).expect("forward");
+            assert_eq!(rows(&y), [[-2.0, -3.5]]);
             let grads = y.sum_all().expect("sum").backward().expect("backward");
-            let dx = grads
-                .get(x.as_tensor())
-                .expect("x has a gradient")
-                .to_vec2::<f32>()
-                .expect("dx");
-            assert_eq!(dx, [[3.0, 7.0, 11.0]]);
+            assert_eq!(rows(grads.get(&x).expect("x has a gradient")), [[3.0, 7.0, 11.0]]);
             assert!(grads.get(&weight).is_none());
         }
+    }
+
+    #[test]
+    fn gelu_before_a_map_is_candle_s_gelu_and_the_map() {
+        let (linear, _) = map(Orientation::InOut);
+        let x = var([[1.0, -2.0, 0.5], [0.1, -0.7, 3.0]]);
+        let a = var([[0.3, -0.1, 0.2]]);
+        let b = Var::new(&[[0.5f32], [-0.4]], &Device::Cpu).expect("b");
+        let pair = Pair {
+            a: a.as_tensor().clone(),
+            b: b.as_tensor().clone(),
+        };
+        let apart = x.gelu().expect("gelu");
+        let together = linear.forward(&x, Input::Gelu);
+        let one_by_one = linear.forward(&apart, Input::AsIs);
+        assert_near(&with_gradients(together, &[&x]), &with_gradients(one_by_one, &[&x]));
+        let together = linear.forward_with(&x, Input::Gelu, &pair, 2.0);
+        let one_by_one = linear.forward_with(&apart, Input::AsIs, &pair, 2.0);
+        let all = [&x, &a, &b];
+        assert_near(&with_gradients(together, &all), &with_gradients(one_by_one, &all));
     }
 }

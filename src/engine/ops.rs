@@ -1,4 +1,4 @@
-//! What stands between the matrices when gradients are wanted: layer norm, causal attention and gelu, each as one candle
+//! What stands between the matrices when gradients are wanted: layer norm and causal attention, each as one candle
 //! operation with its backward. candle's own have none (`layer_norm`, `softmax_last_dim`), or are a dozen operations whose
 //! results all stay in memory until the step is over.
 
@@ -48,26 +48,6 @@ impl CustomOp1 for LayerNorm {
         gradient(x, dy, |x, dy, dx| {
             float::layer_norm_backward(x, &self.weight, self.epsilon, dy, dx);
         })
-    }
-}
-
-/// GELU in the tanh form that GPT-2 was trained with (Hendrycks & Gimpel 2016, arXiv 1606.08415).
-pub struct Gelu;
-
-impl CustomOp1 for Gelu {
-    fn name(&self) -> &'static str {
-        "gelu"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = storage::f32_slice(x, layout)?;
-        let mut y = x.to_vec();
-        float::gelu_all(&mut y);
-        Ok((CpuStorage::F32(y), layout.shape().clone()))
-    }
-
-    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        gradient(x, dy, float::gelu_backward)
     }
 }
 
@@ -255,11 +235,6 @@ mod tests {
             |x| norm.forward(x),
             |x| ops::layer_norm_slow(x, &weight, &bias, 1e-5),
         );
-    }
-
-    #[test]
-    fn gelu_is_candle_s() {
-        assert_same(&random((2, 3, 50)), |x| x.apply_op1(Gelu), Tensor::gelu);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Attention of new tokens to those before them, whose keys and values are kept.
 
+use std::borrow::Cow;
+
 use super::float::{dot, softmax};
 
 /// Rows that are read at a time, so that a query and a sum are read less often than keys and values.
@@ -10,14 +12,17 @@ pub trait Kept: Copy + Default + Send + Sync {
     /// How many hold a row of `d` numbers.
     fn count(d: usize) -> usize;
 
-    /// Keeps a row.
-    fn keep(row: &[f32], kept: &mut [Self]);
+    /// Keeps a key, as one of [`TOGETHER`].
+    fn keep_key(row: &[f32], at: usize, keys: &mut [Self]);
 
-    /// The dot products of a row and [`TOGETHER`] rows that lie one after the other.
-    fn dots(row: &[f32], kept: &[Self]) -> [f32; TOGETHER];
+    /// Keeps a value, as one of [`TOGETHER`].
+    fn keep_value(row: &[f32], at: usize, values: &mut [Self]);
 
-    /// `y += Σ weight·row` of as many rows.
-    fn add(weights: &[f32; TOGETHER], kept: &[Self], y: &mut [f32]);
+    /// The dot products of a row with as many keys as there are scores.
+    fn score(row: &[f32], keys: &[Self], scores: &mut [[f32; TOGETHER]]);
+
+    /// `y += Σ weight·value`
+    fn weigh(weights: &[[f32; TOGETHER]], values: &[Self], y: &mut [f32]);
 }
 
 impl Kept for f32 {
@@ -25,25 +30,40 @@ impl Kept for f32 {
         d
     }
 
-    fn keep(row: &[f32], kept: &mut [Self]) {
-        kept.copy_from_slice(row);
+    fn keep_key(row: &[f32], at: usize, keys: &mut [Self]) {
+        keys[at * row.len()..][..row.len()].copy_from_slice(row);
     }
 
-    fn dots(row: &[f32], kept: &[Self]) -> [f32; TOGETHER] {
-        std::array::from_fn(|at| dot(row, &kept[at * row.len()..][..row.len()]))
+    fn keep_value(row: &[f32], at: usize, values: &mut [Self]) {
+        values[at * row.len()..][..row.len()].copy_from_slice(row);
     }
 
-    fn add(weights: &[f32; TOGETHER], kept: &[Self], y: &mut [f32]) {
-        let [a, b, c, e] = rows(kept);
-        for ((((y, a), b), c), e) in y.iter_mut().zip(a).zip(b).zip(c).zip(e) {
-            *y += (weights[0] * a + weights[1] * b) + (weights[2] * c + weights[3] * e);
+    #[inline(never)]
+    fn score(row: &[f32], keys: &[Self], scores: &mut [[f32; TOGETHER]]) {
+        let keys = keys.chunks_exact(row.len());
+        for (score, key) in scores.as_flattened_mut().iter_mut().zip(keys) {
+            *score = dot(row, key);
+        }
+    }
+
+    #[inline(never)]
+    fn weigh(weights: &[[f32; TOGETHER]], values: &[Self], y: &mut [f32]) {
+        for (weights, values) in weights.iter().zip(values.chunks_exact(y.len() * TOGETHER)) {
+            let [a, b, c, e] = rows(values);
+            for ((((y, a), b), c), e) in y.iter_mut().zip(a).zip(b).zip(c).zip(e) {
+                *y += (weights[0] * a + weights[1] * b) + (weights[2] * c + weights[3] * e);
+            }
         }
     }
 }
 
+/// Words of a vector.
+const LANES: usize = 4;
+
 /// Two numbers in bf16, the upper half of an f32, rounded: 8 bits of precision in half the memory, which is what a long
 /// context costs. A row's first half lies in the lower bits and its second half in the upper ones, so that one operation
-/// makes an f32 of either.
+/// makes an f32 of either. Keys lie across each other, `[word][key]`: a vector of them meets one number of the query, and its
+/// sums are the dot products. Values lie in turns, `[word / 4][value][4]`, so that a group is read from its start to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Halves(u32);
@@ -57,6 +77,24 @@ impl Halves {
     #[inline]
     fn upper(self) -> f32 {
         f32::from_bits(self.0 & 0xffff_0000)
+    }
+
+    /// A row with as many numbers as its words hold.
+    fn wide(row: &[f32]) -> Cow<'_, [f32]> {
+        let width = 2 * Self::count(row.len());
+        if row.len() == width {
+            return Cow::Borrowed(row);
+        }
+        let mut wide = row.to_vec();
+        wide.resize(width, 0.0);
+        Cow::Owned(wide)
+    }
+
+    /// A row's words, with zeros behind it.
+    fn words(row: &[f32]) -> impl Iterator<Item = Self> {
+        let count = Self::count(row.len());
+        let bits = move |at: usize| row.get(at).copied().map_or(0, bf16);
+        (0..count).map(move |at| Self(bits(at) | bits(count + at) << 16))
     }
 }
 
@@ -73,65 +111,97 @@ fn bf16(value: f32) -> u32 {
 
 impl Kept for Halves {
     fn count(d: usize) -> usize {
-        d.div_ceil(2)
+        d.div_ceil(2).next_multiple_of(LANES)
     }
 
-    fn keep(row: &[f32], kept: &mut [Self]) {
-        let (lower, upper) = row.split_at(kept.len());
-        for (at, (kept, lower)) in kept.iter_mut().zip(lower).enumerate() {
-            let upper = upper.get(at).copied().unwrap_or_default();
-            *kept = Self(bf16(*lower) | bf16(upper) << 16);
+    fn keep_key(row: &[f32], at: usize, keys: &mut [Self]) {
+        for (keys, word) in keys.as_chunks_mut::<TOGETHER>().0.iter_mut().zip(Self::words(row)) {
+            keys[at] = word;
         }
     }
 
-    fn dots(row: &[f32], kept: &[Self]) -> [f32; TOGETHER] {
-        const LANES: usize = 4;
-        let rows = rows(kept);
-        // The lower half is the longer one if they differ.
-        let (lower, upper) = row.split_at(rows[0].len());
-        let whole = upper.len() / LANES * LANES;
-        let chunks = rows.map(|row| row[..whole].as_chunks::<LANES>().0);
-        let mut sums = [[0.0; LANES]; TOGETHER];
-        let halves = lower[..whole]
-            .as_chunks::<LANES>()
-            .0
-            .iter()
-            .zip(upper.as_chunks::<LANES>().0);
-        for (at, (lower, upper)) in halves.enumerate() {
-            for (sums, chunks) in sums.iter_mut().zip(chunks) {
-                let kept = &chunks[at];
-                for lane in 0..LANES {
-                    sums[lane] += lower[lane] * kept[lane].lower() + upper[lane] * kept[lane].upper();
-                }
-            }
+    fn keep_value(row: &[f32], at: usize, values: &mut [Self]) {
+        for (place, word) in Self::words(row).enumerate() {
+            let (chunk, lane) = (place / LANES, place % LANES);
+            values[(chunk * TOGETHER + at) * LANES + lane] = word;
         }
-        std::array::from_fn(|at| {
-            let rest = &rows[at][whole..];
-            let lower = lower[whole..]
-                .iter()
-                .zip(rest)
-                .map(|(value, kept)| value * kept.lower());
-            let upper = upper[whole..]
-                .iter()
-                .zip(rest)
-                .map(|(value, kept)| value * kept.upper());
-            let sums = sums[at];
-            (sums[0] + sums[2]) + (sums[1] + sums[3]) + lower.sum::<f32>() + upper.sum::<f32>()
-        })
     }
 
-    fn add(weights: &[f32; TOGETHER], kept: &[Self], y: &mut [f32]) {
-        let [a, b, c, e] = rows(kept);
-        let (lower, upper) = y.split_at_mut(a.len());
-        for ((((y, a), b), c), e) in lower.iter_mut().zip(a).zip(b).zip(c).zip(e) {
-            let early = weights[0] * a.lower() + weights[1] * b.lower();
-            *y += early + (weights[2] * c.lower() + weights[3] * e.lower());
-        }
-        for ((((y, a), b), c), e) in upper.iter_mut().zip(a).zip(b).zip(c).zip(e) {
-            let early = weights[0] * a.upper() + weights[1] * b.upper();
-            *y += early + (weights[2] * c.upper() + weights[3] * e.upper());
+    /// Two streams of memory are read faster than one, so that the earlier and the later half of the keys take turns, as values
+    /// do below. The group in the middle of an odd number of them is computed twice.
+    #[inline(never)]
+    fn score(row: &[f32], keys: &[Self], scores: &mut [[f32; TOGETHER]]) {
+        let (row, words) = (Self::wide(row), Self::count(row.len()));
+        let keys = keys.as_chunks::<TOGETHER>().0;
+        let half = scores.len().div_ceil(2);
+        let later = scores.len() - half;
+        for at in 0..half {
+            let groups = [at, later + at].map(|group| &keys[group * words..][..words]);
+            [scores[at], scores[later + at]] = dots(&row, groups);
         }
     }
+
+    #[inline(never)]
+    fn weigh(weights: &[[f32; TOGETHER]], values: &[Self], y: &mut [f32]) {
+        if let Cow::Owned(mut wide) = Self::wide(y) {
+            Self::weigh(weights, values, &mut wide);
+            y.copy_from_slice(&wide[..y.len()]);
+            return;
+        }
+        let each = y.len() / 2 * TOGETHER;
+        let half = weights.len() / 2;
+        let (earlier, rest) = weights.split_at(half);
+        let (later, last) = rest.split_at(half);
+        let group = |at: usize| &values[at * each..][..each];
+        for (at, (earlier, later)) in earlier.iter().zip(later).enumerate() {
+            add([earlier, later], [group(at), group(half + at)], y);
+        }
+        for weights in last {
+            add([weights, &[0.0; TOGETHER]], [group(2 * half); 2], y);
+        }
+    }
+}
+
+/// The dot products of a row with the keys of two groups, `[word][key]`.
+#[inline]
+fn dots(row: &[f32], [early, late]: [&[[Halves; TOGETHER]]; 2]) -> [[f32; TOGETHER]; 2] {
+    let (lower, upper) = row.split_at(early.len());
+    let (mut early_sums, mut late_sums) = ([[0.0; TOGETHER]; 2], [[0.0; TOGETHER]; 2]); // of lower and of upper halves
+    for (((early, late), lower), upper) in early.iter().zip(late).zip(lower).zip(upper) {
+        for (sums, keys) in [(&mut early_sums, early), (&mut late_sums, late)] {
+            sums[0] = plus(sums[0], keys.map(|key| lower * key.lower()));
+            sums[1] = plus(sums[1], keys.map(|key| upper * key.upper()));
+        }
+    }
+    [early_sums, late_sums].map(|[lower, upper]| plus(lower, upper))
+}
+
+/// `y += Σ weight·value` of two groups, `[word / LANES][value][LANES]`.
+#[inline]
+fn add(weights: [&[f32; TOGETHER]; 2], [early, late]: [&[Halves]; 2], y: &mut [f32]) {
+    let (lower, upper) = y.split_at_mut(y.len() / 2);
+    let [early, late] = [early, late].map(|group| group.as_chunks::<LANES>().0.as_chunks::<TOGETHER>().0);
+    let [lower, upper] = [lower, upper].map(|y| y.as_chunks_mut::<LANES>().0);
+    for (((lower, upper), early), late) in lower.iter_mut().zip(upper).zip(early).zip(late) {
+        let sums = [sum(weights[0], early), sum(weights[1], late)];
+        *lower = plus(*lower, plus(sums[0].0, sums[1].0));
+        *upper = plus(*upper, plus(sums[0].1, sums[1].1));
+    }
+}
+
+#[inline]
+fn sum(weights: &[f32; TOGETHER], group: &[[Halves; LANES]; TOGETHER]) -> ([f32; LANES], [f32; LANES]) {
+    let lower = |at: usize| group[at].map(|word| weights[at] * word.lower());
+    let upper = |at: usize| group[at].map(|word| weights[at] * word.upper());
+    (
+        plus(plus(lower(0), lower(1)), plus(lower(2), lower(3))),
+        plus(plus(upper(0), upper(1)), plus(upper(2), upper(3))),
+    )
+}
+
+#[inline]
+fn plus(a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
+    std::array::from_fn(|lane| a[lane] + b[lane])
 }
 
 /// [`TOGETHER`] rows that lie one after the other.
@@ -141,8 +211,8 @@ fn rows<T>(kept: &[T]) -> [&[T]; TOGETHER] {
     std::array::from_fn(|at| &kept[at * count..][..count])
 }
 
-/// `softmax(q·Kᵀ / √d)·V` of one head: q and y `[d]`; of K and V, `[capacity, d]`, the first `length` positions count, and
-/// there is room for a multiple of [`TOGETHER`]. `scores` may be reused.
+/// `softmax(q·Kᵀ / √d)·V` of one head: q and y `[d]`; of K and V, `[capacity, d]` in groups of [`TOGETHER`], the first `length`
+/// positions count. `scores` may be reused.
 ///
 /// # Panics
 /// When shapes do not fit.
@@ -152,31 +222,14 @@ pub fn attend<T: Kept>(q: &[f32], keys: &[T], values: &[T], length: usize, score
     assert!(length > 0 && q.len() == y.len(), "shapes of attention");
     assert!(groups * each <= keys.len().min(values.len()), "positions of attention");
     scores.resize(groups * TOGETHER, 0.0);
-    score(q, keys, scores);
+    T::score(q, keys, scores.as_chunks_mut().0);
+    let factor = 1.0 / (q.len() as f32).sqrt();
+    scores.iter_mut().for_each(|score| *score *= factor);
     let (there, beyond) = scores.split_at_mut(length);
     softmax(there);
     beyond.fill(0.0);
     y.fill(0.0);
-    weigh(scores, values, y);
-}
-
-/// Dot products with as many keys as there are scores, over `√d`.
-#[inline(never)]
-fn score<T: Kept>(q: &[f32], keys: &[T], scores: &mut [f32]) {
-    let factor = 1.0 / (q.len() as f32).sqrt();
-    let keys = keys.chunks_exact(T::count(q.len()) * TOGETHER);
-    for (scores, keys) in scores.as_chunks_mut::<TOGETHER>().0.iter_mut().zip(keys) {
-        *scores = T::dots(q, keys).map(|dot| dot * factor);
-    }
-}
-
-/// `y += Σ weight·value`
-#[inline(never)]
-fn weigh<T: Kept>(weights: &[f32], values: &[T], y: &mut [f32]) {
-    let values = values.chunks_exact(T::count(y.len()) * TOGETHER);
-    for (weights, values) in weights.as_chunks::<TOGETHER>().0.iter().zip(values) {
-        T::add(weights, values, y);
-    }
+    T::weigh(scores.as_chunks().0, values, y);
 }
 
 #[cfg(test)]
@@ -188,11 +241,15 @@ mod tests {
     }
 
     /// Rows of `d`, kept, with room for a multiple of [`TOGETHER`].
-    fn kept<T: Kept>(values: &[f32], d: usize) -> Vec<T> {
-        let count = T::count(d);
-        let mut kept = vec![T::default(); (values.len() / d).next_multiple_of(TOGETHER) * count];
-        for (row, kept) in values.chunks_exact(d).zip(kept.chunks_exact_mut(count)) {
-            T::keep(row, kept);
+    fn kept<T: Kept>(values: &[f32], d: usize, keep: impl Fn(&[f32], usize, &mut [T])) -> Vec<T> {
+        let each = T::count(d) * TOGETHER;
+        let mut kept = vec![T::default(); (values.len() / d).div_ceil(TOGETHER) * each];
+        for (position, row) in values.chunks_exact(d).enumerate() {
+            keep(
+                row,
+                position % TOGETHER,
+                &mut kept[position / TOGETHER * each..][..each],
+            );
         }
         kept
     }
@@ -201,7 +258,8 @@ mod tests {
     fn worst<T: Kept>(d: usize, length: usize, capacity: usize) -> f64 {
         let (q, keys, values) = (numbers(d, 0.0), numbers(capacity * d, 1.0), numbers(capacity * d, 2.0));
         let (mut y, mut scores) = (vec![f32::NAN; d], vec![f32::NAN; 9]);
-        attend::<T>(&q, &kept(&keys, d), &kept(&values, d), length, &mut scores, &mut y);
+        let (kept_keys, kept_values) = (kept(&keys, d, T::keep_key), kept(&values, d, T::keep_value));
+        attend::<T>(&q, &kept_keys, &kept_values, length, &mut scores, &mut y);
         let weights: Vec<f64> = keys
             .chunks_exact(d)
             .take(length)
@@ -238,8 +296,7 @@ mod tests {
     fn halves_hold_eight_bits_of_each_number() {
         for d in [1, 2, 5, 8] {
             let row = numbers(d, 0.5);
-            let mut words = vec![Halves::default(); Halves::count(d)];
-            Halves::keep(&row, &mut words);
+            let words: Vec<Halves> = Halves::words(&row).collect();
             let back = words
                 .iter()
                 .map(|word| word.lower())
