@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use candle_core::{Device, Tensor};
 use fledge::content::ContentType;
+use fledge::engine::linear::Input;
 use fledge::engine::weights::WeightFile;
 use fledge::engine::{Adapter, Completion, Generation, Model, ModelFiles};
 use fledge::exchange::{Record, taste};
@@ -149,7 +150,7 @@ fn expected(model: &Model, adapter: Option<&Adapter>) -> Result<serde_json::Valu
     let ids = [text.prompt_ids.clone(), text.ids.clone()].concat();
     let input = Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?;
     let hidden = model.gpt2().hidden(&input, adapter)?.squeeze(0)?;
-    let logits: Vec<Vec<f32>> = model.gpt2().head().forward(&hidden)?.to_vec2()?;
+    let logits: Vec<Vec<f32>> = model.gpt2().head().forward(&hidden, Input::AsIs)?.to_vec2()?;
     Ok(serde_json::json!({
         "prompt": PROMPT,
         "prompt_ids": text.prompt_ids,

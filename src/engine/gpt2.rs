@@ -160,11 +160,11 @@ struct Context<'a> {
 impl Context<'_> {
     /// A linear map with its LoRA delta: `[b, t, in]` → `[b, t, out]`.
     fn linear(&self, base: &FrozenLinear, site: Site, x: &Tensor, input: Input) -> Result<Tensor> {
-        let adapted = self
+        let delta = self
             .adapter
-            .and_then(|adapter| Some((adapter, adapter.pair(self.layer, site)?)));
-        match adapted {
-            Some((adapter, pair)) => base.forward_with(x, input, pair, adapter.lora().scale()),
+            .and_then(|adapter| Some((adapter.pair(self.layer, site)?, adapter.lora().scale())));
+        match delta {
+            Some((pair, scale)) => base.forward_with(x, input, pair, scale),
             None => base.forward(x, input),
         }
     }

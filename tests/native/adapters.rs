@@ -2,6 +2,7 @@
 //! the base never moves.
 
 use candle_core::{Device, Tensor};
+use fledge::engine::linear::Input;
 use fledge::engine::{Adapter, Model};
 use fledge::learning::{Learner, Material, Snapshot};
 use fledge::settings::{Lora, Targets, Teaching};
@@ -17,7 +18,7 @@ fn logits(model: &Model, ids: &[u32], adapter: Option<&Adapter>) -> Tensor {
         .hidden(&ids, adapter)
         .and_then(|h| h.squeeze(0))
         .expect("hidden");
-    model.gpt2().head().forward(&hidden).expect("logits")
+    model.gpt2().head().forward(&hidden, Input::AsIs).expect("logits")
 }
 
 #[test]

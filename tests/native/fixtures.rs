@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor};
 use fledge::content::ContentType;
+use fledge::engine::linear::Input;
 use fledge::engine::lora::Pair;
 use fledge::engine::weights::WeightFile;
 use fledge::engine::{Adapter, Completion, Generation, Gpt2, Model, ModelFiles};
@@ -109,7 +110,7 @@ pub fn logits(gpt2: &Gpt2, ids: &[u32]) -> Tensor {
         .and_then(|t| t.unsqueeze(0))
         .expect("ids");
     let hidden = gpt2.hidden(&ids, None).and_then(|h| h.squeeze(0)).expect("hidden");
-    gpt2.head().forward(&hidden).expect("logits")
+    gpt2.head().forward(&hidden, Input::AsIs).expect("logits")
 }
 
 /// Greedy, with nothing filtered.

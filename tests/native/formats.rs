@@ -3,6 +3,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use fledge::content::ContentType;
+use fledge::engine::linear::Input;
 use fledge::engine::weights::WeightFile;
 use fledge::engine::{Model, ModelFiles};
 use fledge::learning::Learner;
@@ -225,7 +226,7 @@ fn eight_bits_in_memory_teach_almost_the_same() {
         let loss = model
             .gpt2()
             .head()
-            .forward(&hidden)
+            .forward(&hidden, Input::AsIs)
             .and_then(|logits| logits.log_sum_exp(1)?.sum_all())
             .expect("loss");
         let gradients = loss.backward().expect("gradients");

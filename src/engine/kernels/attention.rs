@@ -224,7 +224,9 @@ pub fn attend<T: Kept>(q: &[f32], keys: &[T], values: &[T], length: usize, score
     scores.resize(groups * TOGETHER, 0.0);
     T::score(q, keys, scores.as_chunks_mut().0);
     let factor = 1.0 / (q.len() as f32).sqrt();
-    scores.iter_mut().for_each(|score| *score *= factor);
+    for score in &mut *scores {
+        *score *= factor;
+    }
     let (there, beyond) = scores.split_at_mut(length);
     softmax(there);
     beyond.fill(0.0);

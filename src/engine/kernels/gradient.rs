@@ -73,11 +73,11 @@ fn interleave(dy: &[f32], m: usize, n: usize, first: usize, rows: usize, tiles: 
 pub(super) fn round<L: Loops>(loops: &L, w: &Packed, dy: &[f32], m: usize, to: &mut Activations) {
     let n = w.outputs();
     assert_eq!(dy.len(), m * n, "shape of a gradient");
-    let scales = w.largest_scales();
+    let largest = w.largest_scales();
     to.fill_tiles(loops, m, n, |token, first, values| {
         let scaled = dy[token * n + first..][..GROUP.min(n - first)]
             .iter()
-            .zip(&scales[first..]);
+            .zip(&largest[first..]);
         for (value, (dy, scale)) in values.iter_mut().zip(scaled) {
             *value = dy * scale;
         }
