@@ -1,10 +1,11 @@
 // Measures the cases in rounds, each case of a round in a fresh Chromium, and writes the figures: `cargo xtask bench`.
 //
-// usage: node run.mjs --list | --out FILE [--rounds N] [--runs N] [--only PART]...
+// usage: node run.mjs --list | --out FILE [--resume] [--rounds N] [--runs N] [--only PART]...
 // A case whose name contains one of the PARTs is measured; without any, all are. PEERS_DIR holds packages and models
-// (target/peers), CHROMIUM names the browser; VERBOSE=1 shows the pages' consoles.
+// (target/peers), CHROMIUM names the browser; VERBOSE=1 shows the pages' consoles. --resume goes on with a run that was
+// interrupted: rounds that FILE holds are not measured again.
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
@@ -17,7 +18,7 @@ import { PACKAGES, PEERS, find, serve } from "./server.mjs";
 
 const { values: options } = parseArgs({
   options: {
-    list: { type: "boolean" }, out: { type: "string" }, only: { type: "string", multiple: true },
+    list: { type: "boolean" }, out: { type: "string" }, resume: { type: "boolean" }, only: { type: "string", multiple: true },
     rounds: { type: "string", default: "3" }, runs: { type: "string", default: "3" },
   },
 });
@@ -122,13 +123,14 @@ async function measure(c, port) {
 const about = ({ engine, variant, task, line, threads, native, bytes_a_token }) =>
   ({ engine, variant, task, line, threads, native, bytes_a_token });
 
-const seen = new Map(chosen.map((c) => [c.id, { case: c, rounds: [] }]));
+const earlier = options.resume && options.out ? JSON.parse(readFileSync(options.out, "utf8")) : {};
+const seen = new Map(chosen.map((c) => [c.id, { case: c, rounds: earlier.cases?.[c.id]?.rounds ?? [] }]));
 const write = () => {
   const results = [...seen].map(([id, { case: c, rounds, problem }]) => [id, {
     ...about(c), ...(rounds.length && mapped(joined(rounds), rounded)), problem,
     rounds: rounds.map((figures) => mapped(figures, rounded)),
   }]);
-  const report = { date: new Date().toISOString().slice(0, 10), machine: machine(), browser, cases: Object.fromEntries(results) };
+  const report = { date: earlier.date ?? new Date().toISOString().slice(0, 10), machine: machine(), browser, cases: Object.fromEntries(results) };
   writeFileSync(options.out, JSON.stringify(report, null, 1) + "\n");
 };
 const { version: browser } = await (async () => {
@@ -142,6 +144,7 @@ const server = await serve();
 for (let round = 0; round < rounds; round++) {
   for (const c of chosen.filter((c) => round < (c.rounds ?? rounds))) {
     const entry = seen.get(c.id);
+    if (entry.rounds.length > round) continue;
     const missing = c.needs.find((address) => !find(address));
     if (missing) entry.problem = `skipped: there is no ${missing}`;
     // What failed once would fail again.

@@ -64,10 +64,11 @@ impl Desk {
         let script = "
             delete window.came_to;
             navigator.serviceWorker.getRegistration().then(async (registration) => {
-                const found = new Promise((resolve) => registration.addEventListener('updatefound', resolve, { once: true }));
+                // One that fails at once is gone before anybody asks for it.
+                const current = () => registration.installing ?? registration.waiting ?? { state: 'redundant', addEventListener() {} };
+                const found = new Promise((resolve) => registration.addEventListener('updatefound', () => resolve(current()), { once: true }));
                 await registration.update();
-                await found;
-                const worker = registration.installing ?? registration.waiting;
+                const worker = await found;
                 const look = () => /installed|redundant/.test(worker.state) && (window.came_to = worker.state);
                 look();
                 worker.addEventListener('statechange', look);

@@ -30,6 +30,8 @@ pub struct Options {
     json: Option<PathBuf>,
     /// The tables go into benches/RESULTS.md.
     write: bool,
+    /// Rounds that an interrupted run has measured are not measured again.
+    resume: bool,
 }
 
 impl Options {
@@ -43,6 +45,7 @@ impl Options {
                 "--only" => options.only.push(value()?.clone()),
                 "--json" => options.json = Some(value()?.into()),
                 "--write" => options.write = true,
+                "--resume" => options.resume = true,
                 unknown => bail!("`bench` takes no `{unknown}`; see `cargo xtask help`"),
             }
         }
@@ -104,7 +107,7 @@ mod tests {
 
     #[test]
     fn part_of_a_run_is_not_kept_as_the_results() {
-        assert!(options("--write").is_ok());
+        assert!(options("--write --resume").is_ok());
         assert!(options("--write --only page/").is_err());
         assert!(options("--json").is_err());
         assert!(options("--quick").is_err());

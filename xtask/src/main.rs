@@ -18,11 +18,12 @@ Fledge's developer commands
                                           --dist    serve the dist/ that is there, as a plain static host, without headers
                                           --under PATH  serve it under /PATH/ instead of /
   cargo xtask test                      everything that must hold: format, lints, native tests, dist/, sizes, browser tests
-  cargo xtask bench [--only PART] [--json FILE] [--write]
+  cargo xtask bench [--only PART] [--json FILE] [--write] [--resume]
                                         measure in Chromium what a visitor waits for, and the engine beside others
                                           --only PART  what has PART in its name: page/, fledge/, wllama/, context … (repeatable)
                                           --json FILE  every figure, and the ratio to the best of the others
                                           --write      keep the tables in benches/RESULTS.md
+                                          --resume     go on where a run was interrupted
   cargo xtask export-model DIR          write the embedded model as a Hugging Face folder in f32, and base.gguf for llama.cpp
   cargo xtask budget                    the sizes of dist/ against their limits
   cargo xtask tools                     install trunk and wasm-bindgen into target/tools, where they are missing

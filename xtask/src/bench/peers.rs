@@ -142,6 +142,9 @@ fn driver(node: &Path, options: &Options) -> Command {
     for part in &options.only {
         command.arg("--only").arg(part);
     }
+    if options.resume {
+        command.arg("--resume");
+    }
     command
 }
 
