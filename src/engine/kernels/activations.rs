@@ -95,11 +95,11 @@ impl Activations {
         k: usize,
         read: impl Fn(usize, usize, &mut [f32; GROUP]) + Sync,
     ) {
-        (self.m, self.k) = (m, k);
         if m == 1 {
+            (self.m, self.k) = (m, k);
             fill(&mut self.one, loops, 1, k, read);
         } else {
-            fill(&mut self.four, loops, m, k, read);
+            self.fill_tiles(loops, m, k, read);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::float::{dot, softmax};
+use super::product::in_turns;
 
 /// Rows that are read at a time, so that a query and a sum are read less often than keys and values.
 pub const TOGETHER: usize = 4;
@@ -35,7 +36,7 @@ impl Kept for f32 {
     }
 
     fn keep_value(row: &[f32], at: usize, values: &mut [Self]) {
-        values[at * row.len()..][..row.len()].copy_from_slice(row);
+        Self::keep_key(row, at, values);
     }
 
     #[inline(never)]
@@ -127,17 +128,13 @@ impl Kept for Halves {
         }
     }
 
-    /// Two streams of memory are read faster than one, so that the earlier and the later half of the keys take turns, as values
-    /// do below. The group in the middle of an odd number of them is computed twice.
     #[inline(never)]
     fn score(row: &[f32], keys: &[Self], scores: &mut [[f32; TOGETHER]]) {
         let (row, words) = (Self::wide(row), Self::count(row.len()));
         let keys = keys.as_chunks::<TOGETHER>().0;
-        let half = scores.len().div_ceil(2);
-        let later = scores.len() - half;
-        for at in 0..half {
-            let groups = [at, later + at].map(|group| &keys[group * words..][..words]);
-            [scores[at], scores[later + at]] = dots(&row, groups);
+        for [early, late] in in_turns(0..scores.len()) {
+            let groups = [early, late].map(|group| &keys[group * words..][..words]);
+            [scores[early], scores[late]] = dots(&row, groups);
         }
     }
 
@@ -148,6 +145,7 @@ impl Kept for Halves {
             y.copy_from_slice(&wide[..y.len()]);
             return;
         }
+        // The two halves in turns here too; but nothing may count twice.
         let each = y.len() / 2 * TOGETHER;
         let half = weights.len() / 2;
         let (earlier, rest) = weights.split_at(half);

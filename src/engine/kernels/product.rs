@@ -56,6 +56,13 @@ impl<'y> Target<'y> {
     }
 }
 
+/// The earlier and the later half of what is read, in turns: two streams of memory are read faster than one. What is in the
+/// middle of an odd number comes twice.
+pub(super) fn in_turns(all: Range<usize>) -> impl Iterator<Item = [usize; 2]> {
+    let half = all.len().div_ceil(2);
+    (all.start..).zip(all.end - half..all.end).map(Into::into)
+}
+
 /// # Safety
 /// As [`super::Kernels::matmul_panels`].
 #[expect(unsafe_code, reason = "threads write columns of one matrix")]
@@ -63,10 +70,7 @@ pub(super) unsafe fn matmul_panels<L: Loops>(loops: &L, w: &Packed, x: &Activati
     assert_eq!((w.inputs(), w.outputs()), (x.inputs(), y.n), "shapes of a product");
     assert_eq!(x.tokens(), y.m, "tokens of a product");
     if y.m == 1 {
-        // Each half is one stream. The panel in the middle of an odd number is computed twice.
-        let half = panels.len().div_ceil(2);
-        for first in panels.start..panels.start + half {
-            let pair = [first, panels.end - half + (first - panels.start)];
+        for pair in in_turns(panels) {
             let mut sums = [[0.0; PANEL]; 2];
             loops.row(pair.map(|panel| w.panel(panel)), x.one(), &mut sums);
             for (panel, sums) in pair.into_iter().zip(&sums) {
