@@ -4,17 +4,16 @@
 //! as the activations are below 128.
 
 use core::arch::x86_64::{
-    __m128i, __m256, __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm_packs_epi16, _mm_set_epi32, _mm_setr_epi8,
-    _mm_shuffle_epi8, _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_broadcastq_epi64, _mm256_castsi256_ps,
-    _mm256_castsi256_si128, _mm256_cvtepi8_epi16, _mm256_cvtepi8_epi32, _mm256_cvtepi16_epi32, _mm256_cvtepi32_ps,
-    _mm256_cvtepu16_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_mulhrs_epi16, _mm256_mullo_epi32, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_slli_epi32, _mm256_storeu_ps,
+    __m128i, __m256, __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm_packs_epi16, _mm_setr_epi8, _mm_shuffle_epi8,
+    _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_broadcastq_epi64, _mm256_castsi256_ps,
+    _mm256_castsi256_si128, _mm256_cvtepi8_epi16, _mm256_cvtepi16_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32,
+    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_mul_ps, _mm256_mulhrs_epi16, _mm256_mullo_epi32, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setzero_ps, _mm256_setzero_si256, _mm256_slli_epi32, _mm256_storeu_ps,
 };
 
 use super::Loops;
 use super::activations::{Group, Rounded};
-use super::gradient::Strips;
 use super::packed::{Block, GROUP, PANEL, QUADS};
 use super::plain::Plain;
 
@@ -43,11 +42,6 @@ impl Loops for Avx2 {
     fn tile(&self, blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]) {
         // SAFETY: as above.
         unsafe { tile(blocks, x, y) }
-    }
-
-    fn expand(&self, block: &Block, row: usize, strips: &mut Strips) {
-        // SAFETY: as above.
-        unsafe { expand(block, row, strips) }
     }
 
     fn transpose(&self, block: &Block, ratios: &[i16; PANEL], panel: usize, quarter: usize, to: &mut Block) {
@@ -132,22 +126,6 @@ fn tile<const W: usize>(blocks: &[Block], x: &[Group<W>], y: &mut [[f32; PANEL];
                 let y = &mut y[token].as_chunks_mut::<8>().0[half];
                 store(y, _mm256_fmadd_ps(dots, scales, _mm256_castsi256_ps(load(y))));
             }
-        }
-    }
-}
-
-#[target_feature(enable = "avx2,fma")]
-fn expand(block: &Block, row: usize, strips: &mut Strips) {
-    for (steps, strip) in block.weights.as_chunks::<2>().0.iter().zip(strips) {
-        let [first, second] = steps.each_ref().map(|quads| quads.as_flattened().as_chunks::<4>().0);
-        let outputs = first.iter().zip(second).zip(&mut strip[row..]);
-        for (output, ((first, second), to)) in outputs.enumerate() {
-            let halves = [*first, *second].map(|half| i32::from_le_bytes(half.map(i8::cast_unsigned)));
-            let weights = _mm256_cvtepi8_epi32(_mm_set_epi32(0, 0, halves[1], halves[0]));
-            store(
-                to,
-                _mm256_mul_ps(_mm256_cvtepi32_ps(weights), _mm256_set1_ps(block.scale(output))),
-            );
         }
     }
 }

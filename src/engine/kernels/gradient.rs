@@ -6,11 +6,6 @@ use super::packed::{Block, GROUP, PANEL, Packed};
 use super::product::add;
 use super::{Activations, Loops};
 
-/// Outputs whose weights are in f32 at a time.
-pub(super) const ROWS: usize = 256;
-/// A group of [`ROWS`] outputs in f32, in strips of 8 inputs.
-pub(super) type Strips = [[[f32; 8]; ROWS]; GROUP / 8];
-
 /// Groups of outputs that are summed before they reach `dx`.
 const DEPTH: usize = 4;
 /// Groups of inputs that are transposed at a time: about 200 KB together, for the second cache.
@@ -23,49 +18,8 @@ const PANELS: usize = GROUP / PANEL;
 pub struct Scratch {
     pub(super) left: Vec<[f32; 4]>,
     pub(super) right: Vec<[f32; 8]>,
-    strips: Vec<[[f32; 8]; ROWS]>,
     /// `[panel of inputs][group of outputs]`.
     transposed: Vec<[Block; DEPTH]>,
-}
-
-/// With the weights in f32.
-pub(super) fn exact<L: Loops>(loops: &L, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch) {
-    let (n, k) = (w.outputs(), w.inputs());
-    assert_eq!((dy.len(), dx.len()), (m * n, m * k), "shapes of a gradient");
-    dx.fill(0.0);
-    scratch.strips.resize(GROUP / 8, [[0.0; 8]; ROWS]);
-    let Scratch { left, strips, .. } = scratch;
-    let Ok(strips) = <&mut Strips>::try_from(&mut strips[..]) else {
-        unreachable!("just made so long")
-    };
-    for first in (0..n).step_by(ROWS) {
-        let rows = ROWS.min(n - first);
-        interleave(dy, m, n, first, rows, left);
-        for group in 0..w.groups() {
-            for row in (0..rows).step_by(PANEL) {
-                loops.expand(&w.panel((first + row) / PANEL)[group], row, strips);
-            }
-            for (strip, column) in strips.iter().zip((group * GROUP..k).step_by(8)) {
-                for (tile, left) in left.chunks_exact(rows).enumerate() {
-                    let mut sums = [[0.0; 8]; 4];
-                    loops.product(left, &strip[..rows], &mut sums);
-                    add(&sums, 4 * tile, column, dx, k);
-                }
-            }
-        }
-    }
-}
-
-/// `dy[.., first..first + rows]` in tiles of four tokens: `[tile][row][token]`, with zeros after the last token.
-fn interleave(dy: &[f32], m: usize, n: usize, first: usize, rows: usize, tiles: &mut Vec<[f32; 4]>) {
-    tiles.clear();
-    tiles.resize(m.div_ceil(4) * rows, [0.0; 4]);
-    for (token, dy) in dy.chunks_exact(n).enumerate() {
-        let tile = &mut tiles[token / 4 * rows..][..rows];
-        for (tile, value) in tile.iter_mut().zip(&dy[first..][..rows]) {
-            tile[token % 4] = *value;
-        }
-    }
 }
 
 /// `dy` in 7 bits, after it took over the larger part of the weights' scales: each output has one scale for all its inputs

@@ -43,7 +43,6 @@ pub use packed::{GROUP, Order, PANEL, Packed, Packer};
 pub use product::{Target, View};
 
 use activations::{Group, Rounded};
-use gradient::Strips;
 use packed::Block;
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 use relaxed::Relaxed;
@@ -80,20 +79,14 @@ pub trait Kernels: Debug + Sync {
         unsafe { self.matmul_panels(w, x, 0..w.panels(), &target) }
     }
 
-    /// `dx = dy·W`: `[m, n]` → `[m, k]`, in f32. Threads take rows of `dy` and `dx`, each with its own scratch.
-    ///
-    /// # Panics
-    /// When shapes do not fit.
-    fn grad_input(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch);
-
     /// Rounds the gradient of a product's result, `[m, n]`, to 7 bits, for this matrix.
     ///
     /// # Panics
     /// When there are not `m * n` values.
     fn round_gradient(&self, w: &Packed, dy: &[f32], m: usize, to: &mut Activations);
 
-    /// As [`Kernels::grad_input`], but with `dy` from [`Kernels::round_gradient`]: several times as fast, and 1 to 2 % off; and
-    /// only for some groups of 64 inputs: `[m, n]` → those columns of `[m, k]`. Threads take groups, each with its own scratch.
+    /// `dx = dy·W` with `dy` from [`Kernels::round_gradient`], 1 to 2 % off, for some groups of 64 inputs: `[m, n]` → those
+    /// columns of `[m, k]`. Threads take groups, each with its own scratch.
     ///
     /// # Panics
     /// When shapes do not fit.
@@ -136,9 +129,6 @@ trait Loops: Debug + Sync {
     /// 16 outputs of four tokens.
     fn tile(&self, blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]);
 
-    /// Writes a block in f32 into eight strips of 8 inputs each, where its 16 outputs start at `row`.
-    fn expand(&self, block: &Block, row: usize, strips: &mut Strips);
-
     /// Makes the block's inputs from `16 * panel` the outputs of `to`, and its outputs the inputs from `16 * quarter`
     /// of `to`, with each weight times `ratios` of its former output in 32768ths.
     fn transpose(&self, block: &Block, ratios: &[i16; PANEL], panel: usize, quarter: usize, to: &mut Block);
@@ -167,10 +157,6 @@ impl<T: Loops> Kernels for T {
     unsafe fn matmul_panels(&self, w: &Packed, x: &Activations, panels: Range<usize>, y: &Target) {
         // SAFETY: the caller's promise.
         unsafe { product::matmul_panels(self, w, x, panels, y) }
-    }
-
-    fn grad_input(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch) {
-        gradient::exact(self, w, dy, m, dx, scratch);
     }
 
     fn round_gradient(&self, w: &Packed, dy: &[f32], m: usize, to: &mut Activations) {

@@ -2,7 +2,6 @@
 
 use super::Loops;
 use super::activations::{Group, Rounded};
-use super::gradient::Strips;
 use super::packed::{Block, GROUP, PANEL, QUAD, QUADS};
 
 /// Plain Rust.
@@ -30,15 +29,6 @@ impl Loops for Plain {
         for (block, x) in blocks.iter().zip(x) {
             for (token, y) in y.iter_mut().enumerate() {
                 add(block, x, token, y);
-            }
-        }
-    }
-
-    fn expand(&self, block: &Block, row: usize, strips: &mut Strips) {
-        for input in 0..GROUP {
-            for output in 0..PANEL {
-                strips[input / 8][row + output][input % 8] =
-                    f32::from(block.weight(output, input)) * block.scale(output);
             }
         }
     }

@@ -14,9 +14,8 @@ use core::arch::wasm32::{
 
 use super::Loops;
 use super::activations::{Group, Rounded};
-use super::gradient::Strips;
 use super::packed::{Block, GROUP, PANEL, QUADS};
-use super::simd128::{accumulate, expand, load, product, round, scales, splats, start, sum, transpose};
+use super::simd128::{accumulate, load, product, round, scales, splats, start, sum, transpose};
 
 /// 128-bit vectors with relaxed instructions, which add products in pairs or in fours first.
 #[derive(Debug)]
@@ -57,10 +56,6 @@ impl<const PAIRS: bool> Loops for Relaxed<PAIRS> {
 
     fn tile(&self, blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]) {
         tile::<PAIRS>(blocks, x, y);
-    }
-
-    fn expand(&self, block: &Block, row: usize, strips: &mut Strips) {
-        expand(block, row, strips);
     }
 
     fn transpose(&self, block: &Block, ratios: &[i16; PANEL], panel: usize, quarter: usize, to: &mut Block) {

@@ -7,13 +7,12 @@ use core::arch::wasm32::{
     f32x4_add, f32x4_convert_i32x4, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat, i8x16_narrow_i16x8, i8x16_shuffle,
     i16x8_add, i16x8_extadd_pairwise_i8x16, i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i16x8_extend_low_u8x16,
     i16x8_narrow_i32x4, i16x8_q15mulr_sat, i16x8_splat, i32x4_add, i32x4_dot_i16x8, i32x4_extadd_pairwise_i16x8,
-    i32x4_extend_high_i16x8, i32x4_extend_low_i16x8, i32x4_extend_low_u16x8, i32x4_shl, i32x4_shuffle, i32x4_splat,
-    u8x16_narrow_i16x8, u32x4_splat, v128, v128_and, v128_load, v128_load64_splat, v128_load64_zero, v128_store,
+    i32x4_extend_low_u16x8, i32x4_shl, i32x4_shuffle, i32x4_splat, u8x16_narrow_i16x8, u32x4_splat, v128, v128_and,
+    v128_load, v128_load64_splat, v128_load64_zero, v128_store,
 };
 
 use super::Loops;
 use super::activations::{Group, MAGIC, Rounded};
-use super::gradient::Strips;
 use super::packed::{Block, GROUP, PANEL, QUADS};
 
 /// 128-bit vectors.
@@ -35,10 +34,6 @@ impl Loops for Simd128 {
 
     fn tile(&self, blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]) {
         tile(blocks, x, y);
-    }
-
-    fn expand(&self, block: &Block, row: usize, strips: &mut Strips) {
-        expand(block, row, strips);
     }
 
     fn transpose(&self, block: &Block, ratios: &[i16; PANEL], panel: usize, quarter: usize, to: &mut Block) {
@@ -229,35 +224,6 @@ fn tile_quad(block: &Block, quad: usize, x: &Group<4>, y: &mut [[f32; PANEL]; 4]
         let dots = i32x4_add(join(low[token], high[token]), start(block, quad, x.offsets[token]));
         let scales = f32x4_mul(scales, f32x4_splat(x.scales[token]));
         accumulate(&mut y[token], quad, dots, scales);
-    }
-}
-
-#[inline(never)]
-pub(super) fn expand(block: &Block, row: usize, strips: &mut Strips) {
-    let mut splats = [f32x4_splat(0.0); PANEL];
-    for (output, splat) in splats.iter_mut().enumerate() {
-        *splat = f32x4_splat(block.scale(output));
-    }
-    for (steps, strip) in block.weights.as_chunks::<2>().0.iter().zip(strips) {
-        let Some(strip) = strip[row..].first_chunk_mut::<PANEL>() else {
-            return;
-        };
-        for (half, quads) in steps.iter().enumerate() {
-            for (quad, weights) in quads.iter().enumerate() {
-                let (first, second) = widen(weights);
-                let outputs = [
-                    i32x4_extend_low_i16x8(first),
-                    i32x4_extend_high_i16x8(first),
-                    i32x4_extend_low_i16x8(second),
-                    i32x4_extend_high_i16x8(second),
-                ];
-                for (output, weights) in outputs.into_iter().enumerate() {
-                    let output = 4 * quad + output;
-                    let values = f32x4_mul(f32x4_convert_i32x4(weights), splats[output]);
-                    store(&mut strip[output].as_chunks_mut::<4>().0[half], values);
-                }
-            }
-        }
     }
 }
 

@@ -68,10 +68,6 @@ impl Kernels for Broken {
         unsafe { PLAIN.matmul_panels(w, &ones, panels, y) }
     }
 
-    fn grad_input(&self, w: &Packed, dy: &[f32], m: usize, dx: &mut [f32], scratch: &mut Scratch) {
-        PLAIN.grad_input(w, dy, m, dx, scratch);
-    }
-
     fn round_gradient(&self, w: &Packed, dy: &[f32], m: usize, to: &mut Activations) {
         PLAIN.round_gradient(w, dy, m, to);
     }
