@@ -130,7 +130,7 @@ const write = () => {
     ...about(c), ...(rounds.length && mapped(joined(rounds), rounded)), problem,
     rounds: rounds.map((figures) => mapped(figures, rounded)),
   }]);
-  const report = { date: earlier.date ?? new Date().toISOString().slice(0, 10), machine: machine(), browser, cases: Object.fromEntries(results) };
+  const report = { date: earlier.date ?? new Date().toISOString().slice(0, 10), machine: machine(), browser, cases: { ...earlier.cases, ...Object.fromEntries(results) } };
   writeFileSync(options.out, JSON.stringify(report, null, 1) + "\n");
 };
 const { version: browser } = await (async () => {
