@@ -514,6 +514,12 @@ impl ViewState {
         }
     }
 
+    /// Whether a rating is on its way to where it is kept.
+    #[must_use]
+    pub fn is_keeping_ratings(&self) -> bool {
+        self.waits_for(Work::Rate)
+    }
+
     fn waits_for(&self, work: Work) -> bool {
         self.pending.iter().any(|(_, pending)| *pending == work)
     }

@@ -12,11 +12,12 @@ use crate::view::{ViewState, words};
 /// The four metrics, the reward, and Teach.
 #[component]
 pub fn RatingPanel() -> impl IntoView {
+    let keeping = Desk::here().read(ViewState::is_keeping_ratings);
     let metrics = Metric::ALL.map(|metric| view! { <MetricRow metric /> });
     view! {
         <section class="rate" aria-labelledby="rate-title">
             <h2 id="rate-title" class="unseen">"Rate what was written"</h2>
-            <div class="metrics">{metrics}</div>
+            <div class="metrics" aria-busy=move || keeping.get().then_some("true")>{metrics}</div>
             <Reweighted />
             <TeachPanel />
             <TeachingFold />

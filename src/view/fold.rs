@@ -176,7 +176,7 @@ impl ViewState {
             }
             Event::Written { posts } => self.wrote(posts),
             // A person rates faster than ratings are kept: an answer to an older rating must not undo a newer one.
-            Event::Rated { post, ratings } if !self.waits_for(Work::Rate) => {
+            Event::Rated { post, ratings } if !self.is_keeping_ratings() => {
                 if let Some(post) = self.post_mut(post) {
                     post.ratings = ratings;
                 }

@@ -167,12 +167,15 @@ impl Desk {
         self.page.press("Write").await;
     }
 
-    /// Rates the newest post: Relevance, Clarity, Originality, Engagement.
+    /// Rates the newest post: Relevance, Clarity, Originality, Engagement. Waits until that is kept: a browser that is killed
+    /// in the same blink takes a rating with it.
     pub async fn rate(&self, stars: [usize; 4]) {
         for (metric, stars) in METRICS.into_iter().zip(stars) {
             let radios = self.radios(metric).await;
             self.page.click(&radios[stars - 1]).await;
         }
+        let kept = "return !document.querySelector('.metrics[aria-busy=true]')";
+        self.page.until("kept ratings", kept).await;
     }
 
     /// Teaches from the newest post and waits until the lesson is learned.
