@@ -200,13 +200,13 @@ impl Block {
     }
 
     fn forward(&self, x: &Tensor, ctx: &Context) -> Result<Tensor> {
-        let x = (x + self.attn.forward(&self.ln_1.forward(x)?, ctx)?)?;
-        let y = self.mlp.forward(&self.ln_2.forward(&x)?, ctx)?;
+        let x = (x + self.attn.forward(x, &self.ln_1, ctx)?)?;
+        let y = self.mlp.forward(&x, &self.ln_2, ctx)?;
         x + y
     }
 }
 
-/// Causal multi-head self-attention.
+/// Causal multi-head self-attention, of a layer norm's result.
 #[derive(Debug)]
 pub(super) struct Attention {
     pub c_attn: FrozenLinear,
@@ -215,14 +215,14 @@ pub(super) struct Attention {
 }
 
 impl Attention {
-    fn forward(&self, x: &Tensor, ctx: &Context) -> Result<Tensor> {
-        let qkv = ctx.linear(&self.c_attn, Site::AttentionIn, x, Input::AsIs)?; // [b, t, 3n]
+    fn forward(&self, x: &Tensor, norm: &LayerNorm, ctx: &Context) -> Result<Tensor> {
+        let qkv = ctx.linear(&self.c_attn, Site::AttentionIn, x, Input::Norm(norm.clone()))?; // [b, t, 3n]
         let y = qkv.apply_op1(CausalAttention { heads: self.n_head })?; // [b, t, n]
         ctx.linear(&self.c_proj, Site::AttentionOut, &y, Input::AsIs)
     }
 }
 
-/// Two linear maps with a gelu between them.
+/// Two linear maps with a gelu between them, of a layer norm's result.
 #[derive(Debug)]
 pub(super) struct Mlp {
     pub c_fc: FrozenLinear,
@@ -231,8 +231,8 @@ pub(super) struct Mlp {
 }
 
 impl Mlp {
-    fn forward(&self, x: &Tensor, ctx: &Context) -> Result<Tensor> {
-        let y = ctx.linear(&self.c_fc, Site::MlpIn, x, Input::AsIs)?;
+    fn forward(&self, x: &Tensor, norm: &LayerNorm, ctx: &Context) -> Result<Tensor> {
+        let y = ctx.linear(&self.c_fc, Site::MlpIn, x, Input::Norm(norm.clone()))?;
         match self.activation {
             Activation::GeluTanh => ctx.linear(&self.c_proj, Site::MlpOut, &y, Input::Gelu),
             Activation::GeluErf => ctx.linear(&self.c_proj, Site::MlpOut, &y.gelu_erf()?, Input::AsIs),

@@ -12,6 +12,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tenso
 use super::kernels::{View, float};
 use super::lora::Pair;
 use super::matrix::{Matrix, gemm};
+use super::ops::LayerNorm;
 use super::storage;
 
 /// A matrix that never changes, and perhaps a bias. Cloning shares them.
@@ -91,18 +92,25 @@ fn with_width(shape: &Shape, width: usize) -> Shape {
 
 /// What is done to the input of a map first. It is part of the map's operation, which computes it once more in its backward:
 /// as an operation of its own, it would keep a second table of the same size until the step is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// Nothing.
     AsIs,
+    /// Layer norm.
+    Norm(LayerNorm),
     /// GELU in the tanh form that GPT-2 was trained with (Hendrycks & Gimpel 2016, arXiv 1606.08415).
     Gelu,
 }
 
 impl Input {
-    fn apply(self, x: &[f32]) -> Cow<'_, [f32]> {
+    fn apply<'x>(&self, x: &'x [f32]) -> Cow<'x, [f32]> {
         match self {
             Self::AsIs => Cow::Borrowed(x),
+            Self::Norm(norm) => {
+                let mut y = vec![0.0; x.len()];
+                norm.apply(x, &mut y);
+                Cow::Owned(y)
+            }
             Self::Gelu => {
                 let mut y = x.to_vec();
                 float::gelu_all(&mut y);
@@ -112,15 +120,14 @@ impl Input {
     }
 
     /// What a gradient of what was made of `x` makes of one of `x`.
-    fn gradient(self, x: &[f32], dy: Vec<f32>) -> Vec<f32> {
+    fn gradient(&self, x: &[f32], dy: Vec<f32>) -> Vec<f32> {
+        let mut dx = vec![0.0; if matches!(self, Self::AsIs) { 0 } else { dy.len() }];
         match self {
-            Self::AsIs => dy,
-            Self::Gelu => {
-                let mut dx = vec![0.0; dy.len()];
-                float::gelu_backward(x, &dy, &mut dx);
-                dx
-            }
+            Self::AsIs => return dy,
+            Self::Norm(norm) => norm.backward(x, &dy, &mut dx),
+            Self::Gelu => float::gelu_backward(x, &dy, &mut dx),
         }
+        dx
     }
 }
 
@@ -292,8 +299,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn gelu_before_a_map_is_candle_s_gelu_and_the_map() {
+    /// What is done first, as part of a map, is the same as an operation of its own before it.
+    #[track_caller]
+    fn assert_part_of_the_map(input: &Input, alone: impl Fn(&Tensor) -> Result<Tensor>) {
         let (linear, _) = map(Orientation::InOut);
         let x = var([[1.0, -2.0, 0.5], [0.1, -0.7, 3.0]]);
         let a = var([[0.3, -0.1, 0.2]]);
@@ -302,13 +310,28 @@ mod tests {
             a: a.as_tensor().clone(),
             b: b.as_tensor().clone(),
         };
-        let apart = x.gelu().expect("gelu");
-        let together = linear.forward(&x, Input::Gelu);
+        let apart = alone(&x).expect("an operation of its own");
+        let together = linear.forward(&x, input.clone());
         let one_by_one = linear.forward(&apart, Input::AsIs);
         assert_near(&with_gradients(together, &[&x]), &with_gradients(one_by_one, &[&x]));
-        let together = linear.forward_with(&x, Input::Gelu, &pair, 2.0);
+        let together = linear.forward_with(&x, input.clone(), &pair, 2.0);
         let one_by_one = linear.forward_with(&apart, Input::AsIs, &pair, 2.0);
         let all = [&x, &a, &b];
         assert_near(&with_gradients(together, &all), &with_gradients(one_by_one, &all));
+    }
+
+    #[test]
+    fn gelu_before_a_map_is_candle_s_gelu_and_the_map() {
+        assert_part_of_the_map(&Input::Gelu, Tensor::gelu);
+    }
+
+    #[test]
+    fn layer_norm_before_a_map_is_layer_norm_and_the_map() {
+        let norm = LayerNorm {
+            weight: [1.0, -0.5, 2.0].into(),
+            bias: [0.1, 0.2, -0.3].into(),
+            epsilon: 1e-5,
+        };
+        assert_part_of_the_map(&Input::Norm(norm.clone()), |x| norm.forward(x));
     }
 }

@@ -26,6 +26,11 @@ impl LayerNorm {
         float::layer_norm(x, &self.weight, &self.bias, self.epsilon, y);
     }
 
+    /// What a gradient `dy` of the result makes of one of `x`, between slices: `[m, n]` → `[m, n]`.
+    pub fn backward(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        float::layer_norm_backward(x, &self.weight, self.epsilon, dy, dx);
+    }
+
     /// `[.., n]` → `[.., n]`
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.apply_op1(self.clone())
@@ -45,9 +50,7 @@ impl CustomOp1 for LayerNorm {
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        gradient(x, dy, |x, dy, dx| {
-            float::layer_norm_backward(x, &self.weight, self.epsilon, dy, dx);
-        })
+        gradient(x, dy, |x, dy, dx| self.backward(x, dy, dx))
     }
 }
 
