@@ -55,13 +55,7 @@ impl FrozenLinear {
 
     /// Between slices, without a gradient: `[m, in]` → `[m, out]`.
     pub fn apply(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
-        self.weight.apply(x, y)?;
-        if let Some(bias) = &self.bias {
-            for y in y.chunks_exact_mut(bias.len()) {
-                y.iter_mut().zip(&**bias).for_each(|(y, bias)| *y += bias);
-            }
-        }
-        Ok(())
+        self.weight.apply(x, self.bias.as_deref(), y)
     }
 
     /// `x` is `[.., in]`, contiguous; the result is `[.., out]`.

@@ -117,25 +117,37 @@ impl Matrix {
         }
     }
 
-    /// `y = x·W` between slices: `[m, in]` → `[m, out]`.
+    /// `y = x·W + b` between slices: `[m, in]` → `[m, out]`.
     ///
     /// # Errors
     /// If the lengths do not fit.
-    pub fn apply(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+    pub fn apply(&self, x: &[f32], bias: Option<&[f32]>, y: &mut [f32]) -> Result<()> {
         let m = x.len() / self.inputs;
-        if x.len() != m * self.inputs || y.len() != m * self.outputs {
+        let fits = bias.is_none_or(|bias| bias.len() == self.outputs);
+        if x.len() != m * self.inputs || y.len() != m * self.outputs || !fits {
             bail!("{} values do not fit a matrix of {} inputs", x.len(), self.inputs);
         }
         match &self.form {
             Form::F32(values, orientation) => {
                 let x = Tensor::from_slice(x, (m, self.inputs), &Device::Cpu)?;
                 let product = x.matmul(&in_out(values, *orientation)?)?;
-                storage::with_f32(&product, |product| y.copy_from_slice(product))
+                storage::with_f32(&product, |product| y.copy_from_slice(product))?;
+                if let Some(bias) = bias {
+                    for y in y.chunks_exact_mut(bias.len()) {
+                        y.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias);
+                    }
+                }
+                Ok(())
             }
             Form::Packed(packed) => {
+                let target = Target::new(y, m, self.outputs);
+                let target = match bias {
+                    Some(bias) => target.with_bias(bias),
+                    None => target,
+                };
                 ROUNDED.with_borrow_mut(|rounded| {
                     kernels::best().round(x, m, self.inputs, rounded);
-                    multiply(packed, rounded, y);
+                    multiply(packed, rounded, &target);
                 });
                 Ok(())
             }
@@ -188,15 +200,14 @@ impl Matrix {
 }
 
 /// `y = x·Wᵀ`, each thread some panels of outputs.
-fn multiply(packed: &Packed, x: &Activations, y: &mut [f32]) {
+fn multiply(packed: &Packed, x: &Activations, y: &Target) {
     let each = pool::fair(packed.panels(), 1);
-    let target = Target::new(y, x.tokens(), packed.outputs());
     pool::run(packed.panels().div_ceil(each), &|part| {
         let panels = part * each..packed.panels().min((part + 1) * each);
         #[expect(unsafe_code, reason = "threads write columns of one matrix")]
-        // SAFETY: the parts' panels are disjoint, and `y` is borrowed by this call alone.
+        // SAFETY: the parts' panels are disjoint, and the target is this product's alone.
         unsafe {
-            kernels::best().matmul_panels(packed, x, panels, &target);
+            kernels::best().matmul_panels(packed, x, panels, y);
         }
     });
 }
@@ -290,18 +301,24 @@ mod tests {
                 };
                 let exact = Matrix::exact(values.clone(), orientation).expect("f32");
                 let rounded = rounded(&values, orientation);
+                let bias = slice(&random(1, outputs));
                 for m in [1, 3, 20] {
                     let (x, dy) = (slice(&random(m, inputs)), slice(&random(m, outputs)));
                     let [mut y, mut expected] = [(); 2].map(|()| vec![0f32; m * outputs]);
-                    rounded.apply(&x, &mut y).expect("y");
-                    exact.apply(&x, &mut expected).expect("y");
+                    rounded.apply(&x, Some(&bias), &mut y).expect("y");
+                    exact.apply(&x, Some(&bias), &mut expected).expect("y");
                     assert!(error(&y, &expected) < 0.02, "{} forward", error(&y, &expected));
                     let [mut dx, mut expected] = [(); 2].map(|()| vec![0f32; m * inputs]);
                     rounded.apply_transposed(&dy, &mut dx).expect("dx");
                     exact.apply_transposed(&dy, &mut expected).expect("dx");
                     assert!(error(&dx, &expected) < 0.02, "{} backward", error(&dx, &expected));
                 }
-                assert!(rounded.apply(&[0.0; 5], &mut [0.0; 5]).is_err());
+                assert!(rounded.apply(&[0.0; 5], None, &mut [0.0; 5]).is_err());
+                let (x, mut y) = (vec![0.0; inputs], vec![0.0; outputs]);
+                assert!(
+                    exact.apply(&x, Some(&bias[1..]), &mut y).is_err(),
+                    "a bias of another length"
+                );
             }
         }
     }

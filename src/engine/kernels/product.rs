@@ -7,12 +7,14 @@ use super::float::{axpy, dot};
 use super::packed::{PANEL, Packed};
 use super::{Activations, Loops, Scratch};
 
-/// An output `[m, n]` of which several threads write different columns.
+/// An output `[m, n]` of which several threads write different columns, and what is added to each of its rows.
 #[derive(Debug)]
 pub struct Target<'y> {
     first: *mut f32,
     m: usize,
     n: usize,
+    /// `[n]`
+    bias: Option<&'y [f32]>,
     values: PhantomData<&'y mut [f32]>,
 }
 
@@ -35,7 +37,21 @@ impl<'y> Target<'y> {
             first: y.as_mut_ptr(),
             m,
             n,
+            bias: None,
             values: PhantomData,
+        }
+    }
+
+    /// With a bias, `[n]`, on each row.
+    ///
+    /// # Panics
+    /// When there are not `n` values.
+    #[must_use]
+    pub fn with_bias(self, bias: &'y [f32]) -> Self {
+        assert_eq!(bias.len(), self.n, "a bias of {}", self.n);
+        Self {
+            bias: Some(bias),
+            ..self
         }
     }
 
@@ -48,10 +64,21 @@ impl<'y> Target<'y> {
         let column = panel * PANEL;
         assert!(token < self.m && column < self.n, "inside the output");
         let count = PANEL.min(self.n - column);
+        let mut values = *values;
+        if let Some(bias) = self.bias {
+            for (value, bias) in values.iter_mut().zip(&bias[column..]) {
+                *value += bias;
+            }
+        }
         // SAFETY: `token` and `column..column + count` are inside `[m, n]`, and the caller promises to be alone there.
         unsafe {
             let to = self.first.add(token * self.n + column);
-            std::ptr::copy_nonoverlapping(values.as_ptr(), to, count);
+            if count == PANEL {
+                // A copy of a known length is a few instructions; one of any length is a call out of WebAssembly.
+                to.cast::<[f32; PANEL]>().write_unaligned(values);
+            } else {
+                std::ptr::copy_nonoverlapping(values.as_ptr(), to, count);
+            }
         }
     }
 }
