@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::float::{dot, softmax};
+use super::float::{dot, exp_all};
+use super::lanes::Four;
 use super::product::in_turns;
 
 /// Rows that are read at a time, so that a query and a sum are read less often than keys and values.
@@ -67,19 +68,9 @@ const LANES: usize = 4;
 /// sums are the dot products. Values lie in turns, `[word / 4][value][4]`, so that a group is read from its start to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
-pub struct Halves(u32);
+pub struct Halves(pub(super) u32);
 
 impl Halves {
-    #[inline]
-    fn lower(self) -> f32 {
-        f32::from_bits(self.0 << 16)
-    }
-
-    #[inline]
-    fn upper(self) -> f32 {
-        f32::from_bits(self.0 & 0xffff_0000)
-    }
-
     /// A row with as many numbers as its words hold.
     fn wide(row: &[f32]) -> Cow<'_, [f32]> {
         let width = 2 * Self::count(row.len());
@@ -164,46 +155,39 @@ impl Kept for Halves {
 #[inline]
 fn dots(row: &[f32], [early, late]: [&[[Halves; TOGETHER]]; 2]) -> [[f32; TOGETHER]; 2] {
     let (lower, upper) = row.split_at(early.len());
-    let (mut early_sums, mut late_sums) = ([[0.0; TOGETHER]; 2], [[0.0; TOGETHER]; 2]); // of lower and of upper halves
+    let mut sums = [[Four::splat(0.0); 2]; 2]; // of each group: of lower and of upper halves
     for (((early, late), lower), upper) in early.iter().zip(late).zip(lower).zip(upper) {
-        for (sums, keys) in [(&mut early_sums, early), (&mut late_sums, late)] {
-            sums[0] = plus(sums[0], keys.map(|key| lower * key.lower()));
-            sums[1] = plus(sums[1], keys.map(|key| upper * key.upper()));
+        let (lower, upper) = (Four::splat(*lower), Four::splat(*upper));
+        for (sums, keys) in sums.iter_mut().zip([early, late]) {
+            sums[0] = sums[0].plus(lower.times(Four::lower(keys)));
+            sums[1] = sums[1].plus(upper.times(Four::upper(keys)));
         }
     }
-    [early_sums, late_sums].map(|[lower, upper]| plus(lower, upper))
+    sums.map(|[lower, upper]| {
+        let mut dots = [0.0; TOGETHER];
+        lower.plus(upper).store(&mut dots);
+        dots
+    })
 }
 
 /// `y += Σ weight·value` of two groups, `[word / LANES][value][LANES]`.
 #[inline]
 fn add(weights: [&[f32; TOGETHER]; 2], [early, late]: [&[Halves]; 2], y: &mut [f32]) {
+    let weights = weights.map(|weights| weights.map(Four::splat));
     let (lower, upper) = y.split_at_mut(y.len() / 2);
     let [early, late] = [early, late].map(|group| group.as_chunks::<LANES>().0.as_chunks::<TOGETHER>().0);
     let [lower, upper] = [lower, upper].map(|y| y.as_chunks_mut::<LANES>().0);
     for (((lower, upper), early), late) in lower.iter_mut().zip(upper).zip(early).zip(late) {
-        let sums = [sum(weights[0], early), sum(weights[1], late)];
-        *lower = plus(*lower, plus(sums[0].0, sums[1].0));
-        *upper = plus(*upper, plus(sums[0].1, sums[1].1));
+        let weighed = |of: fn(&[Halves; LANES]) -> Four| sum(&weights[0], early, of).plus(sum(&weights[1], late, of));
+        Four::load(lower).plus(weighed(Four::lower)).store(lower);
+        Four::load(upper).plus(weighed(Four::upper)).store(upper);
     }
 }
 
-#[inline(always)]
-#[expect(
-    clippy::inline_always,
-    reason = "as a call, it hands its sums over in memory: a quarter of attention's time"
-)]
-fn sum(weights: &[f32; TOGETHER], group: &[[Halves; LANES]; TOGETHER]) -> ([f32; LANES], [f32; LANES]) {
-    let lower = |at: usize| group[at].map(|word| weights[at] * word.lower());
-    let upper = |at: usize| group[at].map(|word| weights[at] * word.upper());
-    (
-        plus(plus(lower(0), lower(1)), plus(lower(2), lower(3))),
-        plus(plus(upper(0), upper(1)), plus(upper(2), upper(3))),
-    )
-}
-
 #[inline]
-fn plus(a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
-    std::array::from_fn(|lane| a[lane] + b[lane])
+fn sum(weights: &[Four; TOGETHER], group: &[[Halves; LANES]; TOGETHER], of: impl Fn(&[Halves; LANES]) -> Four) -> Four {
+    let at = |at: usize| weights[at].times(of(&group[at]));
+    at(0).plus(at(1)).plus(at(2).plus(at(3)))
 }
 
 /// [`TOGETHER`] rows that lie one after the other.
@@ -225,15 +209,16 @@ pub fn attend<T: Kept>(q: &[f32], keys: &[T], values: &[T], length: usize, score
     assert!(groups * each <= keys.len().min(values.len()), "positions of attention");
     scores.resize(groups * TOGETHER, 0.0);
     T::score(q, keys, scores.as_chunks_mut().0);
-    let factor = 1.0 / (q.len() as f32).sqrt();
-    for score in &mut *scores {
-        *score *= factor;
-    }
     let (there, beyond) = scores.split_at_mut(length);
-    softmax(there);
+    let sum = exp_all(there, 1.0 / (q.len() as f32).sqrt());
     beyond.fill(0.0);
     y.fill(0.0);
     T::weigh(scores.as_chunks().0, values, y);
+    // A row of numbers is shorter than all positions are many.
+    let factor = 1.0 / sum;
+    for y in y {
+        *y *= factor;
+    }
 }
 
 #[cfg(test)]
@@ -303,8 +288,8 @@ mod tests {
             let words: Vec<Halves> = Halves::words(&row).collect();
             let back = words
                 .iter()
-                .map(|word| word.lower())
-                .chain(words.iter().map(|word| word.upper()));
+                .map(|word| f32::from_bits(word.0 << 16))
+                .chain(words.iter().map(|word| f32::from_bits(word.0 & 0xffff_0000)));
             assert!(
                 row.iter()
                     .zip(back)

@@ -11,7 +11,7 @@
 //! | `plain`, `simd128`, `relaxed`, `avx2` | the inner loops |
 //! | `trust` | whether they are right on this machine |
 //! | `pool` | threads, where there are any |
-//! | `float`, `attention` | layer norm, GELU, softmax and the like in f32 |
+//! | `float`, `attention`, `lanes` | layer norm, GELU, softmax and the like in f32 |
 
 mod activations;
 pub mod attention;
@@ -21,6 +21,7 @@ mod avx2;
 pub mod checks;
 pub mod float;
 mod gradient;
+mod lanes;
 mod packed;
 mod plain;
 pub mod pool;
