@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::float::{dot, exp_all};
+use super::float::{dot, exp, max};
 use super::lanes::Four;
 use super::product::in_turns;
 
@@ -23,8 +23,36 @@ pub trait Kept: Copy + Default + Send + Sync {
     /// The dot products of a row with as many keys as there are scores.
     fn score(row: &[f32], keys: &[Self], scores: &mut [[f32; TOGETHER]]);
 
-    /// `y += Σ weight·value`
-    fn weigh(weights: &[[f32; TOGETHER]], values: &[Self], y: &mut [f32]);
+    /// `y += Σ weight·value`, with the weights of some scores. Returns the sum of the weights.
+    fn weigh(scores: &[[f32; TOGETHER]], weight: Weight, values: &[Self], y: &mut [f32]) -> f32;
+}
+
+/// Softmax's weight of a score, before it is divided by the sum of all: `eᶠ⁽ˢ⁻ᵐ⁾`, with `m` the largest score.
+///
+/// Weights are computed a few at a time where values are read: the one keeps the processor busy, the other the memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Weight {
+    most: f32,
+    factor: f32,
+}
+
+/// Groups of weights that are computed at a time.
+const BLOCK: usize = 8;
+
+impl Weight {
+    /// The weights of up to [`BLOCK`] groups of scores, zeros after them, and their sum.
+    #[inline(never)]
+    fn of(self, scores: &[[f32; TOGETHER]], weights: &mut [[f32; TOGETHER]; BLOCK]) -> f32 {
+        let mut sums = [0.0; TOGETHER];
+        *weights = [[0.0; TOGETHER]; BLOCK];
+        for (weights, scores) in weights.iter_mut().zip(scores) {
+            for at in 0..TOGETHER {
+                weights[at] = exp((scores[at] - self.most) * self.factor);
+                sums[at] += weights[at];
+            }
+        }
+        sums.iter().sum()
+    }
 }
 
 impl Kept for f32 {
@@ -49,13 +77,18 @@ impl Kept for f32 {
     }
 
     #[inline(never)]
-    fn weigh(weights: &[[f32; TOGETHER]], values: &[Self], y: &mut [f32]) {
-        for (weights, values) in weights.iter().zip(values.chunks_exact(y.len() * TOGETHER)) {
-            let [a, b, c, e] = rows(values);
-            for ((((y, a), b), c), e) in y.iter_mut().zip(a).zip(b).zip(c).zip(e) {
-                *y += (weights[0] * a + weights[1] * b) + (weights[2] * c + weights[3] * e);
+    fn weigh(scores: &[[f32; TOGETHER]], weight: Weight, values: &[Self], y: &mut [f32]) -> f32 {
+        let (mut sum, mut weights) = (0.0, [[0.0; TOGETHER]; BLOCK]);
+        for (scores, values) in scores.chunks(BLOCK).zip(values.chunks(BLOCK * y.len() * TOGETHER)) {
+            sum += weight.of(scores, &mut weights);
+            for (weights, values) in weights.iter().zip(values.chunks_exact(y.len() * TOGETHER)) {
+                let [a, b, c, e] = rows(values);
+                for ((((y, a), b), c), e) in y.iter_mut().zip(a).zip(b).zip(c).zip(e) {
+                    *y += (weights[0] * a + weights[1] * b) + (weights[2] * c + weights[3] * e);
+                }
             }
         }
+        sum
     }
 }
 
@@ -130,24 +163,28 @@ impl Kept for Halves {
     }
 
     #[inline(never)]
-    fn weigh(weights: &[[f32; TOGETHER]], values: &[Self], y: &mut [f32]) {
+    fn weigh(scores: &[[f32; TOGETHER]], weight: Weight, values: &[Self], y: &mut [f32]) -> f32 {
         if let Cow::Owned(mut wide) = Self::wide(y) {
-            Self::weigh(weights, values, &mut wide);
+            let sum = Self::weigh(scores, weight, values, &mut wide);
             y.copy_from_slice(&wide[..y.len()]);
-            return;
+            return sum;
         }
-        // The two halves in turns here too; but nothing may count twice.
+        // The two halves in turns here too. In the middle of an odd number is one that only the later half has.
         let each = y.len() / 2 * TOGETHER;
-        let half = weights.len() / 2;
-        let (earlier, rest) = weights.split_at(half);
-        let (later, last) = rest.split_at(half);
+        let (earlier, later) = scores.split_at(scores.len() / 2);
         let group = |at: usize| &values[at * each..][..each];
-        for (at, (earlier, later)) in earlier.iter().zip(later).enumerate() {
-            add([earlier, later], [group(at), group(half + at)], y);
+        let (mut sum, mut weights) = (0.0, [[[0.0; TOGETHER]; BLOCK]; 2]);
+        for first in (0..later.len()).step_by(BLOCK) {
+            for (scores, weights) in [earlier, later].into_iter().zip(&mut weights) {
+                let some = first.min(scores.len())..scores.len().min(first + BLOCK);
+                sum += weight.of(&scores[some], weights);
+            }
+            for at in first..later.len().min(first + BLOCK) {
+                let weights = [&weights[0][at - first], &weights[1][at - first]];
+                add(weights, [group(at), group(earlier.len() + at)], y);
+            }
         }
-        for weights in last {
-            add([weights, &[0.0; TOGETHER]], [group(2 * half); 2], y);
-        }
+        sum
     }
 }
 
@@ -210,12 +247,13 @@ pub fn attend<T: Kept>(q: &[f32], keys: &[T], values: &[T], length: usize, score
     scores.resize(groups * TOGETHER, 0.0);
     T::score(q, keys, scores.as_chunks_mut().0);
     let (there, beyond) = scores.split_at_mut(length);
-    let sum = exp_all(there, 1.0 / (q.len() as f32).sqrt());
-    beyond.fill(0.0);
+    let weight = Weight {
+        most: max(there),
+        factor: 1.0 / (q.len() as f32).sqrt(),
+    };
+    beyond.fill(f32::NEG_INFINITY);
     y.fill(0.0);
-    T::weigh(scores.as_chunks().0, values, y);
-    // A row of numbers is shorter than all positions are many.
-    let factor = 1.0 / sum;
+    let factor = 1.0 / T::weigh(scores.as_chunks().0, weight, values, y);
     for y in y {
         *y *= factor;
     }

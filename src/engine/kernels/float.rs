@@ -106,28 +106,13 @@ pub fn sum_exp(values: &[f32]) -> (f32, f32) {
     (most, sum(values, |value| exp(value - most)))
 }
 
-/// `eᶠ⁽ˣ⁻ᵐ⁾` in place, with `m` the largest and a factor `f` above zero. Returns their sum, by which softmax divides.
-pub fn exp_all(values: &mut [f32], factor: f32) -> f32 {
-    let most = max(values);
-    let (chunks, rest) = values.as_chunks_mut::<LANES>();
-    let mut sums = [0.0; LANES];
-    for chunk in chunks {
-        for lane in 0..LANES {
-            chunk[lane] = exp((chunk[lane] - most) * factor);
-            sums[lane] += chunk[lane];
-        }
-    }
-    let mut all = sums.iter().sum::<f32>();
-    for value in rest {
-        *value = exp((*value - most) * factor);
-        all += *value;
-    }
-    all
-}
-
 /// Softmax in place.
 pub fn softmax(values: &mut [f32]) {
-    let factor = 1.0 / exp_all(values, 1.0);
+    let most = max(values);
+    for value in &mut *values {
+        *value = exp(*value - most);
+    }
+    let factor = 1.0 / sum(values, |value| value);
     for value in values {
         *value *= factor;
     }
