@@ -674,7 +674,11 @@ pub fn memory(model: &ModelInfo) -> String {
 }
 
 fn seconds(millis: f64) -> String {
-    format!("{:.1} s", millis / 1000.0)
+    if millis < 50.0 {
+        "under 0.1 s".into()
+    } else {
+        format!("{:.1} s", millis / 1000.0)
+    }
 }
 
 fn counted(count: u64, noun: &str) -> String {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::float::{dot, exp, max};
 use super::lanes::Four;
+pub use super::lanes::Halves;
 use super::product::in_turns;
 
 /// Rows that are read at a time, so that a query and a sum are read less often than keys and values.
@@ -95,14 +96,6 @@ impl Kept for f32 {
 /// Words of a vector.
 const LANES: usize = 4;
 
-/// Two numbers in bf16, the upper half of an f32, rounded: 8 bits of precision in half the memory, which is what a long
-/// context costs. A row's first half lies in the lower bits and its second half in the upper ones, so that one operation
-/// makes an f32 of either. Keys lie across each other, `[word][key]`: a vector of them meets one number of the query, and its
-/// sums are the dot products. Values lie in turns, `[word / 4][value][4]`, so that a group is read from its start to its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(transparent)]
-pub struct Halves(pub(super) u32);
-
 impl Halves {
     /// A row with as many numbers as its words hold.
     fn wide(row: &[f32]) -> Cow<'_, [f32]> {
@@ -134,6 +127,9 @@ fn bf16(value: f32) -> u32 {
     rounded >> 16
 }
 
+/// A row's first half lies in the lower bits and its second half in the upper ones, so that one operation makes an f32 of either.
+/// Keys lie across each other, `[word][key]`: a vector of them meets one number of the query, and its sums are the dot products.
+/// Values lie in turns, `[word / 4][value][4]`, so that a group is read from its start to its end.
 impl Kept for Halves {
     fn count(d: usize) -> usize {
         d.div_ceil(2).next_multiple_of(LANES)

@@ -1,7 +1,5 @@
 //! Four numbers of f32 at a time, for attention, in so many words where it is WebAssembly: LLVM would make vectors of every fourth
-//! number of four rows, put together one by one, which takes three times as long.
-
-use super::attention::Halves;
+//! number of four rows, put together one by one, which takes twice as long.
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use core::arch::wasm32::{f32x4_add, f32x4_mul, f32x4_splat, u32x4_shl, u32x4_splat, v128, v128_and};
@@ -13,6 +11,12 @@ use super::simd128::{load, store};
 type Vector = v128;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 type Vector = [f32; 4];
+
+/// Two numbers in bf16, the upper half of an f32, rounded: 8 bits of precision in half the memory, which is what a long
+/// context costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Halves(pub(super) u32);
 
 /// Four numbers.
 #[derive(Clone, Copy)]
