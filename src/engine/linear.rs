@@ -115,13 +115,16 @@ impl Input {
 
     /// What a gradient of what was made of `x` makes of one of `x`.
     fn gradient(&self, x: &[f32], dy: Vec<f32>) -> Vec<f32> {
-        let mut dx = vec![0.0; if matches!(self, Self::AsIs) { 0 } else { dy.len() }];
+        let filled = |backward: &dyn Fn(&mut [f32])| {
+            let mut dx = vec![0.0; dy.len()];
+            backward(&mut dx);
+            dx
+        };
         match self {
-            Self::AsIs => return dy,
-            Self::Norm(norm) => norm.backward(x, &dy, &mut dx),
-            Self::Gelu => float::gelu_backward(x, &dy, &mut dx),
+            Self::AsIs => dy,
+            Self::Norm(norm) => filled(&|dx| norm.backward(x, &dy, dx)),
+            Self::Gelu => filled(&|dx| float::gelu_backward(x, &dy, dx)),
         }
-        dx
     }
 }
 

@@ -140,11 +140,7 @@ impl Matrix {
                 Ok(())
             }
             Form::Packed(packed) => {
-                let target = Target::new(y, m, self.outputs);
-                let target = match bias {
-                    Some(bias) => target.with_bias(bias),
-                    None => target,
-                };
+                let target = Target::new(y, m, self.outputs).with_bias(bias);
                 ROUNDED.with_borrow_mut(|rounded| {
                     kernels::best().round(x, m, self.inputs, rounded);
                     multiply(packed, rounded, &target);

@@ -41,14 +41,16 @@ pub struct Weight {
 const BLOCK: usize = 8;
 
 impl Weight {
-    /// The weights of up to [`BLOCK`] groups of scores, zeros after them, and their sum.
+    /// The weights of up to [`BLOCK`] groups of scores, zeros after them, and their sum. A score of −∞ weighs nothing.
     #[inline(never)]
     fn of(self, scores: &[[f32; TOGETHER]], weights: &mut [[f32; TOGETHER]; BLOCK]) -> f32 {
         let mut sums = [0.0; TOGETHER];
         *weights = [[0.0; TOGETHER]; BLOCK];
+        // What `exp` makes of −∞, of which sums and products shall have nothing.
+        let nothing = exp(f32::NEG_INFINITY);
         for (weights, scores) in weights.iter_mut().zip(scores) {
             for at in 0..TOGETHER {
-                weights[at] = exp((scores[at] - self.most) * self.factor);
+                weights[at] = exp((scores[at] - self.most) * self.factor) - nothing;
                 sums[at] += weights[at];
             }
         }
@@ -82,6 +84,7 @@ impl Kept for f32 {
         let (mut sum, mut weights) = (0.0, [[0.0; TOGETHER]; BLOCK]);
         for (scores, values) in scores.chunks(BLOCK).zip(values.chunks(BLOCK * y.len() * TOGETHER)) {
             sum += weight.of(scores, &mut weights);
+            let weights = &weights[..scores.len()];
             for (weights, values) in weights.iter().zip(values.chunks_exact(y.len() * TOGETHER)) {
                 let [a, b, c, e] = rows(values);
                 for ((((y, a), b), c), e) in y.iter_mut().zip(a).zip(b).zip(c).zip(e) {

@@ -42,17 +42,14 @@ impl<'y> Target<'y> {
         }
     }
 
-    /// With a bias, `[n]`, on each row.
+    /// With a bias, `[n]`, on each row, if there is one.
     ///
     /// # Panics
     /// When there are not `n` values.
     #[must_use]
-    pub fn with_bias(self, bias: &'y [f32]) -> Self {
-        assert_eq!(bias.len(), self.n, "a bias of {}", self.n);
-        Self {
-            bias: Some(bias),
-            ..self
-        }
+    pub fn with_bias(self, bias: Option<&'y [f32]>) -> Self {
+        assert!(bias.is_none_or(|bias| bias.len() == self.n), "a bias of {}", self.n);
+        Self { bias, ..self }
     }
 
     /// Writes one token's outputs of one panel.
