@@ -111,11 +111,22 @@ impl Halves {
         Cow::Owned(wide)
     }
 
-    /// A row's words, with zeros behind it.
+    /// The words of a row that is as wide as they are.
     fn words(row: &[f32]) -> impl Iterator<Item = Self> {
-        let count = Self::count(row.len());
-        let bits = move |at: usize| row.get(at).copied().map_or(0, bf16);
-        (0..count).map(move |at| Self(bits(at) | bits(count + at) << 16))
+        let (lower, upper) = row.split_at(row.len() / 2);
+        lower.iter().zip(upper).map(|(lower, upper)| Self::of(*lower, *upper))
+    }
+
+    fn of(lower: f32, upper: f32) -> Self {
+        let (lower, bits) = (bf16(lower), upper.to_bits());
+        // Of the words with this lower half, the one next to the number. What is not finite becomes no number.
+        let (sign, magnitude) = (bits & 1 << 31, bits & !(1 << 31));
+        let beyond = if upper.is_finite() {
+            magnitude + 0x8000
+        } else {
+            0x7fc1_0000
+        };
+        Self(sign | beyond.saturating_sub(lower) & 0xffff_0000 | lower)
     }
 }
 
@@ -130,7 +141,7 @@ fn bf16(value: f32) -> u32 {
     rounded >> 16
 }
 
-/// A row's first half lies in the lower bits and its second half in the upper ones, so that one operation makes an f32 of either.
+/// A row's first half lies in the lower bits, so that one operation makes f32 of them, and its second half in the words.
 /// Keys lie across each other, `[word][key]`: a vector of them meets one number of the query, and its sums are the dot products.
 /// Values lie in turns, `[word / 4][value][4]`, so that a group is read from its start to its end.
 impl Kept for Halves {
@@ -139,13 +150,18 @@ impl Kept for Halves {
     }
 
     fn keep_key(row: &[f32], at: usize, keys: &mut [Self]) {
-        for (keys, word) in keys.as_chunks_mut::<TOGETHER>().0.iter_mut().zip(Self::words(row)) {
+        for (keys, word) in keys
+            .as_chunks_mut::<TOGETHER>()
+            .0
+            .iter_mut()
+            .zip(Self::words(&Self::wide(row)))
+        {
             keys[at] = word;
         }
     }
 
     fn keep_value(row: &[f32], at: usize, values: &mut [Self]) {
-        for (place, word) in Self::words(row).enumerate() {
+        for (place, word) in Self::words(&Self::wide(row)).enumerate() {
             let (chunk, lane) = (place / LANES, place % LANES);
             values[(chunk * TOGETHER + at) * LANES + lane] = word;
         }
@@ -322,11 +338,9 @@ mod tests {
     fn halves_hold_eight_bits_of_each_number() {
         for d in [1, 2, 5, 8] {
             let row = numbers(d, 0.5);
-            let words: Vec<Halves> = Halves::words(&row).collect();
-            let back = words
-                .iter()
-                .map(|word| f32::from_bits(word.0 << 16))
-                .chain(words.iter().map(|word| f32::from_bits(word.0 & 0xffff_0000)));
+            let words: Vec<Halves> = Halves::words(&Halves::wide(&row)).collect();
+            let lower = words.iter().map(|word| f32::from_bits(word.0 << 16));
+            let back = lower.chain(words.iter().map(|word| f32::from_bits(word.0)));
             assert!(
                 row.iter()
                     .zip(back)
@@ -334,5 +348,13 @@ mod tests {
             );
         }
         assert!(f32::from_bits(bf16(f32::NAN) << 16).is_nan());
+        for lower in [0.0, 1.0, -1.0, f32::NAN] {
+            assert!(f32::from_bits(Halves::of(lower, f32::NAN).0).is_nan(), "{lower}");
+            let (nothing, most) = (Halves::of(lower, 0.0).0, Halves::of(lower, -1e38).0);
+            assert!(
+                f32::from_bits(nothing) < 1e-37 && (f32::from_bits(most) / -1e38 - 1.0).abs() < 0.004,
+                "{lower}"
+            );
+        }
     }
 }

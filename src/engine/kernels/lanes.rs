@@ -2,7 +2,7 @@
 //! number of four rows, put together one by one, which takes twice as long.
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-use core::arch::wasm32::{f32x4_add, f32x4_mul, f32x4_splat, u32x4_shl, u32x4_splat, v128, v128_and};
+use core::arch::wasm32::{f32x4_add, f32x4_mul, f32x4_splat, u32x4_shl, v128};
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use super::simd128::{load, store};
@@ -12,8 +12,8 @@ type Vector = v128;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 type Vector = [f32; 4];
 
-/// Two numbers in bf16, the upper half of an f32, rounded: 8 bits of precision in half the memory, which is what a long
-/// context costs.
+/// Two numbers of 8 bits of precision in half the memory, which is what a long context costs. The lower half is one in bf16, the
+/// upper half of an f32. The other one is the whole word, rounded with the lower half in view: nothing has to be cleared to read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Halves(pub(super) u32);
@@ -45,10 +45,10 @@ impl Four {
         Self(u32x4_shl(load(words), 16))
     }
 
-    /// The numbers in the upper bits.
+    /// The numbers in the upper bits, and below.
     #[inline]
     pub(super) fn upper(words: &[Halves; 4]) -> Self {
-        Self(v128_and(load(words), u32x4_splat(0xffff_0000)))
+        Self(load(words))
     }
 
     #[inline]

@@ -95,33 +95,32 @@ fn row<const PAIRS: bool>([first, second]: [&[Block]; 2], x: &[Group<1>], y: &mu
     }
 }
 
+/// Twice through each block, for half of its outputs a time. The same code does both halves: in code for each of them LLVM would
+/// hold all of `y` in variables, which V8 then moves about on the stack.
 #[inline(never)]
 fn tile<const PAIRS: bool>(blocks: &[Block], x: &[Group<4>], y: &mut [[f32; PANEL]; 4]) {
-    for (block, x) in blocks.iter().zip(x) {
-        tile_quads::<0, PAIRS>(block, x, y);
-        tile_quads::<2, PAIRS>(block, x, y);
+    for half in 0..2 * blocks.len().min(x.len()) {
+        tile_quads::<PAIRS>(&blocks[half / 2], &x[half / 2], 2 * (half % 2), y);
     }
 }
 
 /// Two quads of outputs and four tokens: eight sums, which leaves registers for the operands.
 #[inline]
-fn tile_quads<const QUAD: usize, const PAIRS: bool>(block: &Block, x: &Group<4>, y: &mut [[f32; PANEL]; 4]) {
-    let mut dots = [[u32x4_splat(0); 2]; 4];
-    for (token, dots) in dots.iter_mut().enumerate() {
-        let offset = x.offsets[token];
-        *dots = [start(block, QUAD, offset), start(block, QUAD + 1, offset)];
-    }
-    for (quads, x) in block.weights.iter().zip(&x.values) {
-        let (first, second) = (load(&quads[QUAD]), load(&quads[QUAD + 1]));
+fn tile_quads<const PAIRS: bool>(block: &Block, x: &Group<4>, first: usize, y: &mut [[f32; PANEL]; 4]) {
+    let quads = [first, first + 1];
+    let mut dots = x.offsets.map(|offset| quads.map(|quad| start(block, quad, offset)));
+    for (weights, x) in block.weights.iter().zip(&x.values) {
+        let weights = quads.map(|quad| load(&weights[quad]));
         for (x, dots) in splats(load(x)).into_iter().zip(&mut dots) {
-            dots[0] = dot::<PAIRS>(first, x, dots[0]);
-            dots[1] = dot::<PAIRS>(second, x, dots[1]);
+            dots[0] = dot::<PAIRS>(weights[0], x, dots[0]);
+            dots[1] = dot::<PAIRS>(weights[1], x, dots[1]);
         }
     }
-    let (first, second) = (scales(block, QUAD), scales(block, QUAD + 1));
-    for token in 0..4 {
+    let scales = quads.map(|quad| scales(block, quad));
+    for (token, dots) in dots.into_iter().enumerate() {
         let scale = f32x4_splat(x.scales[token]);
-        accumulate(&mut y[token], QUAD, dots[token][0], f32x4_mul(first, scale));
-        accumulate(&mut y[token], QUAD + 1, dots[token][1], f32x4_mul(second, scale));
+        for (at, dots) in dots.into_iter().enumerate() {
+            accumulate(&mut y[token], quads[at], dots, f32x4_mul(scales[at], scale));
+        }
     }
 }
