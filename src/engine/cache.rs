@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use super::Config;
-use super::kernels::attention::{Halves, Kept, TOGETHER, attend};
+use super::kernels::attention::{EightBit, Exact, Kept, Scratch, TOGETHER, attend};
 use super::kernels::pool;
 use crate::settings::Precision;
 
@@ -45,15 +45,15 @@ pub(super) struct Room {
 /// Keys and values of each layer.
 #[derive(Clone, Debug)]
 enum Layers {
-    F32(Vec<Layer<f32>>),
-    Half(Vec<Layer<Halves>>),
+    Exact(Vec<Layer<Exact>>),
+    EightBit(Vec<Layer<EightBit>>),
 }
 
 /// Keys and values of one layer, each `[batch, n_head, capacity, head_dim]`, in groups of [`TOGETHER`] positions.
 #[derive(Clone, Debug)]
-struct Layer<T> {
-    keys: Vec<T>,
-    values: Vec<T>,
+struct Layer<T: Kept> {
+    keys: Vec<T::Key>,
+    values: Vec<T::Value>,
 }
 
 /// Which tokens a layer gets, and how they are divided.
@@ -69,22 +69,21 @@ struct Shape<'c> {
 
 thread_local! {
     /// Of one token and head.
-    static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 impl Cache {
     /// An empty cache for `batch` sequences of at most `capacity` tokens. A model that is held in 8 bits gets by with 8 bits
-    /// of mantissa here too.
+    /// here too.
     #[must_use]
     pub fn new(config: &Config, precision: Precision, batch: usize, capacity: usize) -> Self {
-        let (rows, layers) = (
-            batch * config.n_head * capacity.next_multiple_of(TOGETHER),
-            0..config.n_layer,
-        );
+        let (groups, layers) = (batch * config.n_head * capacity.div_ceil(TOGETHER), 0..config.n_layer);
         Self {
             layers: match precision {
-                Precision::Exact => Layers::F32(layers.map(|_| Layer::new(rows, config.head_dim())).collect()),
-                Precision::EightBit => Layers::Half(layers.map(|_| Layer::new(rows, config.head_dim())).collect()),
+                Precision::Exact => Layers::Exact(layers.map(|_| Layer::new(groups, config.head_dim())).collect()),
+                Precision::EightBit => {
+                    Layers::EightBit(layers.map(|_| Layer::new(groups, config.head_dim())).collect())
+                }
             },
             capacity,
             lens: vec![0; batch],
@@ -100,8 +99,8 @@ impl Cache {
     pub fn fork(&self, batch: usize) -> Self {
         let mut fork = self.clone();
         match &mut fork.layers {
-            Layers::F32(layers) => layers.iter_mut().for_each(|layer| layer.repeat(batch)),
-            Layers::Half(layers) => layers.iter_mut().for_each(|layer| layer.repeat(batch)),
+            Layers::Exact(layers) => layers.iter_mut().for_each(|layer| layer.repeat(batch)),
+            Layers::EightBit(layers) => layers.iter_mut().for_each(|layer| layer.repeat(batch)),
         }
         fork.lens = self.lens.repeat(batch);
         fork
@@ -116,8 +115,8 @@ impl Cache {
         caches.into_iter().reduce(|mut all, next| {
             assert_eq!(all.capacity, next.capacity, "room for equally many tokens");
             match (&mut all.layers, next.layers) {
-                (Layers::F32(layers), Layers::F32(next)) => extend(layers, &next),
-                (Layers::Half(layers), Layers::Half(next)) => extend(layers, &next),
+                (Layers::Exact(layers), Layers::Exact(next)) => extend(layers, &next),
+                (Layers::EightBit(layers), Layers::EightBit(next)) => extend(layers, &next),
                 _ => {}
             }
             all.lens.extend(next.lens);
@@ -129,8 +128,8 @@ impl Cache {
     pub fn keep(&mut self, rows: &[usize]) {
         let batch = self.batch();
         match &mut self.layers {
-            Layers::F32(layers) => layers.iter_mut().for_each(|layer| layer.keep(batch, rows)),
-            Layers::Half(layers) => layers.iter_mut().for_each(|layer| layer.keep(batch, rows)),
+            Layers::Exact(layers) => layers.iter_mut().for_each(|layer| layer.keep(batch, rows)),
+            Layers::EightBit(layers) => layers.iter_mut().for_each(|layer| layer.keep(batch, rows)),
         }
         self.lens = rows.iter().map(|row| self.lens[*row]).collect();
     }
@@ -166,8 +165,8 @@ impl Cache {
         };
         self.heads.resize(y.len(), 0.0);
         match &mut self.layers {
-            Layers::F32(layers) => layers[layer].attend(shape, qkv, &mut self.heads),
-            Layers::Half(layers) => layers[layer].attend(shape, qkv, &mut self.heads),
+            Layers::Exact(layers) => layers[layer].attend(shape, qkv, &mut self.heads),
+            Layers::EightBit(layers) => layers[layer].attend(shape, qkv, &mut self.heads),
         }
         for (at, of_head) in self.heads.chunks_exact(shape.t * shape.head_dim).enumerate() {
             for (token, from) in of_head.chunks_exact(shape.head_dim).enumerate() {
@@ -203,9 +202,11 @@ impl Shape<'_> {
 }
 
 impl<T: Kept> Layer<T> {
-    fn new(rows: usize, head_dim: usize) -> Self {
-        let [keys, values] = [(); 2].map(|()| vec![T::default(); rows * T::count(head_dim)]);
-        Self { keys, values }
+    fn new(groups: usize, head_dim: usize) -> Self {
+        Self {
+            keys: vec![T::Key::default(); groups * T::keys(head_dim)],
+            values: vec![T::Value::default(); groups * T::values(head_dim)],
+        }
     }
 
     fn repeat(&mut self, times: usize) {
@@ -214,13 +215,8 @@ impl<T: Kept> Layer<T> {
     }
 
     fn keep(&mut self, batch: usize, rows: &[usize]) {
-        for kept in [&mut self.keys, &mut self.values] {
-            let each = kept.len() / batch;
-            for (to, from) in rows.iter().enumerate() {
-                kept.copy_within(from * each..(from + 1) * each, to * each);
-            }
-            kept.truncate(rows.len() * each);
-        }
+        keep(&mut self.keys, batch, rows);
+        keep(&mut self.values, batch, rows);
     }
 
     /// `[b, t, 3n]` → `[b, n_head, t, head_dim]`
@@ -230,7 +226,8 @@ impl<T: Kept> Layer<T> {
         } = shape;
         let n = n_head * head_dim;
         let count = heads.len() / (t * head_dim); // heads of all sequences
-        let (each, of_head) = (T::count(head_dim) * TOGETHER, self.keys.len() / count);
+        let (keys, values) = (T::keys(head_dim), T::values(head_dim)); // of a group
+        let groups = self.keys.len() / (count * keys); // of a head
         let vector = |head: usize, token: usize, part: usize| {
             let (row, column) = shape.place(head, token);
             &qkv[row * 3 * n + part * n + column..][..head_dim]
@@ -238,31 +235,37 @@ impl<T: Kept> Layer<T> {
         for head in 0..count {
             for token in 0..t {
                 let position = shape.past(head) + token;
-                let (group, at) = (position / TOGETHER, position % TOGETHER);
-                let group = head * of_head + group * each..head * of_head + (group + 1) * each;
-                T::keep_key(vector(head, token, 1), at, &mut self.keys[group.clone()]);
-                T::keep_value(vector(head, token, 2), at, &mut self.values[group]);
+                let (group, at) = (head * groups + position / TOGETHER, position % TOGETHER);
+                T::keep_key(vector(head, token, 1), at, &mut self.keys[group * keys..][..keys]);
+                T::keep_value(vector(head, token, 2), at, &mut self.values[group * values..][..values]);
             }
         }
-        let (keys, values) = (&self.keys, &self.values);
         let most = shape.pasts.iter().max().unwrap_or(&0) + t;
         let together = WORTH_SHARING.div_ceil(2 * t * most * head_dim);
         let together = pool::fair(count, together);
+        let (of_keys, of_values) = (groups * keys, groups * values);
+        let (keys, values) = (&self.keys, &self.values);
         pool::chunks(heads, together * t * head_dim, |part, heads| {
-            SCORES.with_borrow_mut(|scores| {
+            SCRATCH.with_borrow_mut(|scratch| {
                 for (at, y) in heads.chunks_exact_mut(head_dim).enumerate() {
                     let (head, token) = (part * together + at / t, at % t);
-                    let [keys, values] = [keys, values].map(|kept| &kept[head * of_head..][..of_head]);
-                    attend(
-                        vector(head, token, 0),
-                        keys,
-                        values,
-                        shape.past(head) + token + 1,
-                        scores,
-                        y,
+                    let (keys, values) = (
+                        &keys[head * of_keys..][..of_keys],
+                        &values[head * of_values..][..of_values],
                     );
+                    let length = shape.past(head) + token + 1;
+                    attend::<T>(vector(head, token, 0), keys, values, length, scratch, y);
                 }
             });
         });
     }
+}
+
+/// Lets only these of `batch` equal parts stay.
+fn keep<T: Copy>(kept: &mut Vec<T>, batch: usize, rows: &[usize]) {
+    let each = kept.len() / batch;
+    for (to, from) in rows.iter().enumerate() {
+        kept.copy_within(from * each..(from + 1) * each, to * each);
+    }
+    kept.truncate(rows.len() * each);
 }

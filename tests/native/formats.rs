@@ -3,9 +3,10 @@
 
 use candle_core::{DType, Device, Tensor};
 use fledge::content::ContentType;
+use fledge::engine::kernels::float::sum_exp;
 use fledge::engine::linear::Input;
 use fledge::engine::weights::WeightFile;
-use fledge::engine::{Model, ModelFiles};
+use fledge::engine::{Cache, Model, ModelFiles};
 use fledge::learning::Learner;
 use fledge::settings::{Lora, Precision};
 use safetensors::SafeTensors;
@@ -254,11 +255,16 @@ fn held_out_posts() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Natural logarithms of the probabilities of every next token.
+/// Natural logarithms of the probabilities of every next token, when the text is read token by token, as in writing.
 fn log_probabilities(model: &Model, ids: &[u32]) -> Vec<Vec<f32>> {
-    let logits = logits(model.gpt2(), ids);
-    let logs = logits.broadcast_sub(&logits.log_sum_exp(1).and_then(|sum| sum.unsqueeze(1)).expect("sum"));
-    logs.and_then(|logs| logs.to_vec2()).expect("logarithms")
+    let gpt2 = model.gpt2();
+    let mut cache = Cache::new(gpt2.config(), gpt2.precision(), 1, ids.len());
+    let after = |id: &u32| {
+        let logits = gpt2.read(&[*id], &mut cache, None).expect("logits");
+        let (most, sum) = sum_exp(logits);
+        logits.iter().map(|logit| logit - (most + sum.ln())).collect()
+    };
+    ids.iter().map(after).collect()
 }
 
 fn argmax(values: &[f32]) -> usize {

@@ -44,7 +44,7 @@ pub(super) struct Rounded {
     offset: i32,
 }
 
-/// 1.5·2²³: what is added to it is rounded to a whole number, found in its lowest bits.
+/// 1.5·2²³: what is added to it is rounded to a whole number, half-way cases to the even one, found in its lowest bits.
 pub(super) const MAGIC: f32 = 12_582_912.0;
 
 impl Rounded {

@@ -1,31 +1,44 @@
 //! Attention of new tokens to those before them, whose keys and values are kept.
 
 use std::borrow::Cow;
+use std::fmt::Debug;
 
 use super::float::{dot, exp, max};
+use super::halves::{Halves, LANES};
 use super::lanes::Four;
-pub use super::lanes::Halves;
-use super::product::in_turns;
+use super::packed::{Block, GROUP, PANEL};
+use super::{Activations, best};
 
-/// Rows that are read at a time, so that a query and a sum are read less often than keys and values.
-pub const TOGETHER: usize = 4;
+/// Positions whose keys and values lie together.
+pub const TOGETHER: usize = PANEL;
 
-/// Keys and values as they are kept: a row of `d` numbers is [`Kept::count`] of these.
-pub trait Kept: Copy + Default + Send + Sync {
-    /// How many hold a row of `d` numbers.
-    fn count(d: usize) -> usize;
+/// Values that are read at a time, so that a sum is read less often than they are.
+const FEW: usize = 4;
+
+/// How keys and values of heads are kept, `d` numbers each.
+pub trait Kept: Clone + Debug {
+    /// What keys are made of.
+    type Key: Clone + Copy + Debug + Default + Send + Sync;
+    /// What values are made of.
+    type Value: Clone + Copy + Debug + Default + Send + Sync;
+
+    /// How many hold the keys of [`TOGETHER`] positions.
+    fn keys(d: usize) -> usize;
+
+    /// How many hold their values.
+    fn values(d: usize) -> usize;
 
     /// Keeps a key, as one of [`TOGETHER`].
-    fn keep_key(row: &[f32], at: usize, keys: &mut [Self]);
+    fn keep_key(key: &[f32], at: usize, keys: &mut [Self::Key]);
 
     /// Keeps a value, as one of [`TOGETHER`].
-    fn keep_value(row: &[f32], at: usize, values: &mut [Self]);
+    fn keep_value(value: &[f32], at: usize, values: &mut [Self::Value]);
 
-    /// The dot products of a row with as many keys as there are scores.
-    fn score(row: &[f32], keys: &[Self], scores: &mut [[f32; TOGETHER]]);
+    /// The dot products of a query with as many keys as there are scores. What `rounded` held does not matter.
+    fn score(query: &[f32], keys: &[Self::Key], rounded: &mut Activations, scores: &mut [[f32; TOGETHER]]);
 
     /// `y += Σ weight·value`, with the weights of some scores. Returns the sum of the weights.
-    fn weigh(scores: &[[f32; TOGETHER]], weight: Weight, values: &[Self], y: &mut [f32]) -> f32;
+    fn weigh(scores: &[[f32; FEW]], weight: Weight, values: &[Self::Value], y: &mut [f32]) -> f32;
 }
 
 /// Softmax's weight of a score, before it is divided by the sum of all: `eᶠ⁽ˢ⁻ᵐ⁾`, with `m` the largest score.
@@ -43,13 +56,13 @@ const BLOCK: usize = 8;
 impl Weight {
     /// The weights of up to [`BLOCK`] groups of scores, zeros after them, and their sum. A score of −∞ weighs nothing.
     #[inline(never)]
-    fn of(self, scores: &[[f32; TOGETHER]], weights: &mut [[f32; TOGETHER]; BLOCK]) -> f32 {
-        let mut sums = [0.0; TOGETHER];
-        *weights = [[0.0; TOGETHER]; BLOCK];
+    fn of(self, scores: &[[f32; FEW]], weights: &mut [[f32; FEW]; BLOCK]) -> f32 {
+        let mut sums = [0.0; FEW];
+        *weights = [[0.0; FEW]; BLOCK];
         // What `exp` makes of −∞, of which sums and products shall have nothing.
         let nothing = exp(f32::NEG_INFINITY);
         for (weights, scores) in weights.iter_mut().zip(scores) {
-            for at in 0..TOGETHER {
+            for at in 0..FEW {
                 weights[at] = exp((scores[at] - self.most) * self.factor) - nothing;
                 sums[at] += weights[at];
             }
@@ -58,34 +71,45 @@ impl Weight {
     }
 }
 
-impl Kept for f32 {
-    fn count(d: usize) -> usize {
-        d
+/// In f32, row by row.
+#[derive(Clone, Debug)]
+pub enum Exact {}
+
+impl Kept for Exact {
+    type Key = f32;
+    type Value = f32;
+
+    fn keys(d: usize) -> usize {
+        d * TOGETHER
     }
 
-    fn keep_key(row: &[f32], at: usize, keys: &mut [Self]) {
-        keys[at * row.len()..][..row.len()].copy_from_slice(row);
+    fn values(d: usize) -> usize {
+        d * TOGETHER
     }
 
-    fn keep_value(row: &[f32], at: usize, values: &mut [Self]) {
-        Self::keep_key(row, at, values);
+    fn keep_key(key: &[f32], at: usize, keys: &mut [f32]) {
+        keys[at * key.len()..][..key.len()].copy_from_slice(key);
+    }
+
+    fn keep_value(value: &[f32], at: usize, values: &mut [f32]) {
+        Self::keep_key(value, at, values);
     }
 
     #[inline(never)]
-    fn score(row: &[f32], keys: &[Self], scores: &mut [[f32; TOGETHER]]) {
-        let keys = keys.chunks_exact(row.len());
+    fn score(query: &[f32], keys: &[f32], _: &mut Activations, scores: &mut [[f32; TOGETHER]]) {
+        let keys = keys.chunks_exact(query.len());
         for (score, key) in scores.as_flattened_mut().iter_mut().zip(keys) {
-            *score = dot(row, key);
+            *score = dot(query, key);
         }
     }
 
     #[inline(never)]
-    fn weigh(scores: &[[f32; TOGETHER]], weight: Weight, values: &[Self], y: &mut [f32]) -> f32 {
-        let (mut sum, mut weights) = (0.0, [[0.0; TOGETHER]; BLOCK]);
-        for (scores, values) in scores.chunks(BLOCK).zip(values.chunks(BLOCK * y.len() * TOGETHER)) {
+    fn weigh(scores: &[[f32; FEW]], weight: Weight, values: &[f32], y: &mut [f32]) -> f32 {
+        let (mut sum, mut weights) = (0.0, [[0.0; FEW]; BLOCK]);
+        for (scores, values) in scores.chunks(BLOCK).zip(values.chunks(BLOCK * y.len() * FEW)) {
             sum += weight.of(scores, &mut weights);
             let weights = &weights[..scores.len()];
-            for (weights, values) in weights.iter().zip(values.chunks_exact(y.len() * TOGETHER)) {
+            for (weights, values) in weights.iter().zip(values.chunks_exact(y.len() * FEW)) {
                 let [a, b, c, e] = rows(values);
                 for ((((y, a), b), c), e) in y.iter_mut().zip(a).zip(b).zip(c).zip(e) {
                     *y += (weights[0] * a + weights[1] * b) + (weights[2] * c + weights[3] * e);
@@ -96,99 +120,55 @@ impl Kept for f32 {
     }
 }
 
-/// Words of a vector.
-const LANES: usize = 4;
+/// Keys as a matrix of 8 bits, whose outputs are the positions: their scores are a product like any other, with a query of 7 bits.
+/// Values as [`Halves`].
+#[derive(Clone, Debug)]
+pub enum EightBit {}
 
-impl Halves {
-    /// A row with as many numbers as its words hold.
-    fn wide(row: &[f32]) -> Cow<'_, [f32]> {
-        let width = 2 * Self::count(row.len());
-        if row.len() == width {
-            return Cow::Borrowed(row);
-        }
-        let mut wide = row.to_vec();
-        wide.resize(width, 0.0);
-        Cow::Owned(wide)
+/// Values lie in turns, `[word / 4][value][4]`, so that a few are read from their start to their end.
+impl Kept for EightBit {
+    type Key = Block;
+    type Value = Halves;
+
+    fn keys(d: usize) -> usize {
+        d.div_ceil(GROUP)
     }
 
-    /// The words of a row that is as wide as they are.
-    fn words(row: &[f32]) -> impl Iterator<Item = Self> {
-        let (lower, upper) = row.split_at(row.len() / 2);
-        lower.iter().zip(upper).map(|(lower, upper)| Self::of(*lower, *upper))
+    fn values(d: usize) -> usize {
+        Halves::count(d) * TOGETHER
     }
 
-    fn of(lower: f32, upper: f32) -> Self {
-        let (lower, bits) = (bf16(lower), upper.to_bits());
-        // Of the words with this lower half, the one next to the number. What is not finite becomes no number.
-        let (sign, magnitude) = (bits & 1 << 31, bits & !(1 << 31));
-        let beyond = if upper.is_finite() {
-            magnitude + 0x8000
-        } else {
-            0x7fc1_0000
-        };
-        Self(sign | beyond.saturating_sub(lower) & 0xffff_0000 | lower)
-    }
-}
-
-/// The bits of a number in bf16, to the nearest; half-way cases to the even one. What is no number stays none.
-fn bf16(value: f32) -> u32 {
-    let bits = value.to_bits();
-    let rounded = if value.is_nan() {
-        bits | 0x40_0000
-    } else {
-        bits + 0x7fff + (bits >> 16 & 1)
-    };
-    rounded >> 16
-}
-
-/// A row's first half lies in the lower bits, so that one operation makes f32 of them, and its second half in the words.
-/// Keys lie across each other, `[word][key]`: a vector of them meets one number of the query, and its sums are the dot products.
-/// Values lie in turns, `[word / 4][value][4]`, so that a group is read from its start to its end.
-impl Kept for Halves {
-    fn count(d: usize) -> usize {
-        d.div_ceil(2).next_multiple_of(LANES)
-    }
-
-    fn keep_key(row: &[f32], at: usize, keys: &mut [Self]) {
-        for (keys, word) in keys
-            .as_chunks_mut::<TOGETHER>()
-            .0
-            .iter_mut()
-            .zip(Self::words(&Self::wide(row)))
-        {
-            keys[at] = word;
+    fn keep_key(key: &[f32], at: usize, keys: &mut [Block]) {
+        for (block, part) in keys.iter_mut().zip(key.chunks(GROUP)) {
+            block.set(at, part.iter().copied());
         }
     }
 
-    fn keep_value(row: &[f32], at: usize, values: &mut [Self]) {
-        for (place, word) in Self::words(&Self::wide(row)).enumerate() {
+    fn keep_value(value: &[f32], at: usize, values: &mut [Halves]) {
+        let (few, at) = (at / FEW * FEW * Halves::count(value.len()), at % FEW);
+        for (place, word) in Halves::words(&Halves::wide(value)).enumerate() {
             let (chunk, lane) = (place / LANES, place % LANES);
-            values[(chunk * TOGETHER + at) * LANES + lane] = word;
+            values[few + (chunk * FEW + at) * LANES + lane] = word;
         }
     }
 
-    #[inline(never)]
-    fn score(row: &[f32], keys: &[Self], scores: &mut [[f32; TOGETHER]]) {
-        let (row, words) = (Self::wide(row), Self::count(row.len()));
-        let keys = keys.as_chunks::<TOGETHER>().0;
-        for [early, late] in in_turns(0..scores.len()) {
-            let groups = [early, late].map(|group| &keys[group * words..][..words]);
-            [scores[early], scores[late]] = dots(&row, groups);
-        }
+    fn score(query: &[f32], keys: &[Block], rounded: &mut Activations, scores: &mut [[f32; TOGETHER]]) {
+        best().round(query, 1, query.len(), rounded);
+        best().rows(keys, rounded, scores);
     }
 
     #[inline(never)]
-    fn weigh(scores: &[[f32; TOGETHER]], weight: Weight, values: &[Self], y: &mut [f32]) -> f32 {
-        if let Cow::Owned(mut wide) = Self::wide(y) {
+    fn weigh(scores: &[[f32; FEW]], weight: Weight, values: &[Halves], y: &mut [f32]) -> f32 {
+        if let Cow::Owned(mut wide) = Halves::wide(y) {
             let sum = Self::weigh(scores, weight, values, &mut wide);
             y.copy_from_slice(&wide[..y.len()]);
             return sum;
         }
         // The two halves in turns here too. In the middle of an odd number is one that only the later half has.
-        let each = y.len() / 2 * TOGETHER;
+        let each = y.len() / 2 * FEW;
         let (earlier, later) = scores.split_at(scores.len() / 2);
         let group = |at: usize| &values[at * each..][..each];
-        let (mut sum, mut weights) = (0.0, [[[0.0; TOGETHER]; BLOCK]; 2]);
+        let (mut sum, mut weights) = (0.0, [[[0.0; FEW]; BLOCK]; 2]);
         for first in (0..later.len()).step_by(BLOCK) {
             for (scores, weights) in [earlier, later].into_iter().zip(&mut weights) {
                 let some = first.min(scores.len())..scores.len().min(first + BLOCK);
@@ -203,31 +183,12 @@ impl Kept for Halves {
     }
 }
 
-/// The dot products of a row with the keys of two groups, `[word][key]`.
-#[inline]
-fn dots(row: &[f32], [early, late]: [&[[Halves; TOGETHER]]; 2]) -> [[f32; TOGETHER]; 2] {
-    let (lower, upper) = row.split_at(early.len());
-    let mut sums = [[Four::splat(0.0); 2]; 2]; // of each group: of lower and of upper halves
-    for (((early, late), lower), upper) in early.iter().zip(late).zip(lower).zip(upper) {
-        let (lower, upper) = (Four::splat(*lower), Four::splat(*upper));
-        for (sums, keys) in sums.iter_mut().zip([early, late]) {
-            sums[0] = sums[0].plus(lower.times(Four::lower(keys)));
-            sums[1] = sums[1].plus(upper.times(Four::upper(keys)));
-        }
-    }
-    sums.map(|[lower, upper]| {
-        let mut dots = [0.0; TOGETHER];
-        lower.plus(upper).store(&mut dots);
-        dots
-    })
-}
-
 /// `y += Σ weight·value` of two groups, `[word / LANES][value][LANES]`.
 #[inline]
-fn add(weights: [&[f32; TOGETHER]; 2], [early, late]: [&[Halves]; 2], y: &mut [f32]) {
+fn add(weights: [&[f32; FEW]; 2], [early, late]: [&[Halves]; 2], y: &mut [f32]) {
     let weights = weights.map(|weights| weights.map(Four::splat));
     let (lower, upper) = y.split_at_mut(y.len() / 2);
-    let [early, late] = [early, late].map(|group| group.as_chunks::<LANES>().0.as_chunks::<TOGETHER>().0);
+    let [early, late] = [early, late].map(|group| group.as_chunks::<LANES>().0.as_chunks::<FEW>().0);
     let [lower, upper] = [lower, upper].map(|y| y.as_chunks_mut::<LANES>().0);
     for (((lower, upper), early), late) in lower.iter_mut().zip(upper).zip(early).zip(late) {
         let weighed = |of: fn(&[Halves; LANES]) -> Four| sum(&weights[0], early, of).plus(sum(&weights[1], late, of));
@@ -237,34 +198,53 @@ fn add(weights: [&[f32; TOGETHER]; 2], [early, late]: [&[Halves]; 2], y: &mut [f
 }
 
 #[inline]
-fn sum(weights: &[Four; TOGETHER], group: &[[Halves; LANES]; TOGETHER], of: impl Fn(&[Halves; LANES]) -> Four) -> Four {
+fn sum(weights: &[Four; FEW], group: &[[Halves; LANES]; FEW], of: impl Fn(&[Halves; LANES]) -> Four) -> Four {
     let at = |at: usize| weights[at].times(of(&group[at]));
     at(0).plus(at(1)).plus(at(2).plus(at(3)))
 }
 
-/// [`TOGETHER`] rows that lie one after the other.
+/// [`FEW`] rows that lie one after the other.
 #[inline]
-fn rows<T>(kept: &[T]) -> [&[T]; TOGETHER] {
-    let count = kept.len() / TOGETHER;
+fn rows<T>(kept: &[T]) -> [&[T]; FEW] {
+    let count = kept.len() / FEW;
     std::array::from_fn(|at| &kept[at * count..][..count])
 }
 
+/// What attention of a token needs besides keys and values. To be reused: it allocates only when it has to grow.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    scores: Vec<f32>,
+    rounded: Activations,
+}
+
 /// `softmax(q·Kᵀ / √d)·V` of one head: q and y `[d]`; of K and V, `[capacity, d]` in groups of [`TOGETHER`], the first `length`
-/// positions count. `scores` may be reused.
+/// positions count.
 ///
 /// # Panics
 /// When shapes do not fit.
-pub fn attend<T: Kept>(q: &[f32], keys: &[T], values: &[T], length: usize, scores: &mut Vec<f32>, y: &mut [f32]) {
-    let each = T::count(q.len()) * TOGETHER;
+pub fn attend<T: Kept>(
+    q: &[f32],
+    keys: &[T::Key],
+    values: &[T::Value],
+    length: usize,
+    scratch: &mut Scratch,
+    y: &mut [f32],
+) {
+    let d = q.len();
     let groups = length.div_ceil(TOGETHER);
-    assert!(length > 0 && q.len() == y.len(), "shapes of attention");
-    assert!(groups * each <= keys.len().min(values.len()), "positions of attention");
+    assert!(length > 0 && d == y.len(), "shapes of attention");
+    assert!(
+        groups * T::keys(d) <= keys.len() && groups * T::values(d) <= values.len(),
+        "positions of attention"
+    );
+    let Scratch { scores, rounded } = scratch;
     scores.resize(groups * TOGETHER, 0.0);
-    T::score(q, keys, scores.as_chunks_mut().0);
+    T::score(q, keys, rounded, scores.as_chunks_mut().0);
+    scores.truncate(length.next_multiple_of(FEW));
     let (there, beyond) = scores.split_at_mut(length);
     let weight = Weight {
         most: max(there),
-        factor: 1.0 / (q.len() as f32).sqrt(),
+        factor: 1.0 / (d as f32).sqrt(),
     };
     beyond.fill(f32::NEG_INFINITY);
     y.fill(0.0);
@@ -282,9 +262,13 @@ mod tests {
         (0..count).map(|i| (i as f32 * 0.37 + phase).sin() * 2.0).collect()
     }
 
-    /// Rows of `d`, kept, with room for a multiple of [`TOGETHER`].
-    fn kept<T: Kept>(values: &[f32], d: usize, keep: impl Fn(&[f32], usize, &mut [T])) -> Vec<T> {
-        let each = T::count(d) * TOGETHER;
+    /// Rows of `d`, kept, with room for a multiple of [`TOGETHER`], of which `each` hold one.
+    fn kept<T: Copy + Default>(
+        values: &[f32],
+        d: usize,
+        each: usize,
+        keep: impl Fn(&[f32], usize, &mut [T]),
+    ) -> Vec<T> {
         let mut kept = vec![T::default(); (values.len() / d).div_ceil(TOGETHER) * each];
         for (position, row) in values.chunks_exact(d).enumerate() {
             keep(
@@ -299,9 +283,10 @@ mod tests {
     /// The largest difference from the formula.
     fn worst<T: Kept>(d: usize, length: usize, capacity: usize) -> f64 {
         let (q, keys, values) = (numbers(d, 0.0), numbers(capacity * d, 1.0), numbers(capacity * d, 2.0));
-        let (mut y, mut scores) = (vec![f32::NAN; d], vec![f32::NAN; 9]);
-        let (kept_keys, kept_values) = (kept(&keys, d, T::keep_key), kept(&values, d, T::keep_value));
-        attend::<T>(&q, &kept_keys, &kept_values, length, &mut scores, &mut y);
+        let (mut y, mut scratch) = (vec![f32::NAN; d], Scratch::default());
+        let kept_keys = kept(&keys, d, T::keys(d), T::keep_key);
+        let kept_values = kept(&values, d, T::values(d), T::keep_value);
+        attend::<T>(&q, &kept_keys, &kept_values, length, &mut scratch, &mut y);
         let weights: Vec<f64> = keys
             .chunks_exact(d)
             .take(length)
@@ -327,34 +312,10 @@ mod tests {
     #[test]
     fn attention_is_the_formula() {
         for (d, length, capacity) in [(1, 1, 1), (3, 5, 7), (64, 4, 4), (64, 18, 32), (9, 6, 6), (10, 3, 5)] {
-            let exact = worst::<f32>(d, length, capacity);
+            let exact = worst::<Exact>(d, length, capacity);
             assert!(exact < 2e-6, "{d} {length}: {exact}");
-            let rough = worst::<Halves>(d, length, capacity);
+            let rough = worst::<EightBit>(d, length, capacity);
             assert!(rough < 0.05, "{d} {length}: {rough}");
-        }
-    }
-
-    #[test]
-    fn halves_hold_eight_bits_of_each_number() {
-        for d in [1, 2, 5, 8] {
-            let row = numbers(d, 0.5);
-            let words: Vec<Halves> = Halves::words(&Halves::wide(&row)).collect();
-            let lower = words.iter().map(|word| f32::from_bits(word.0 << 16));
-            let back = lower.chain(words.iter().map(|word| f32::from_bits(word.0)));
-            assert!(
-                row.iter()
-                    .zip(back)
-                    .all(|(value, back)| (value - back).abs() <= value.abs() / 256.0)
-            );
-        }
-        assert!(f32::from_bits(bf16(f32::NAN) << 16).is_nan());
-        for lower in [0.0, 1.0, -1.0, f32::NAN] {
-            assert!(f32::from_bits(Halves::of(lower, f32::NAN).0).is_nan(), "{lower}");
-            let (nothing, most) = (Halves::of(lower, 0.0).0, Halves::of(lower, -1e38).0);
-            assert!(
-                f32::from_bits(nothing) < 1e-37 && (f32::from_bits(most) / -1e38 - 1.0).abs() < 0.004,
-                "{lower}"
-            );
         }
     }
 }

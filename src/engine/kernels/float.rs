@@ -36,7 +36,7 @@ pub fn exp(x: f32) -> f32 {
 
 /// Sums eight numbers at a time.
 #[inline]
-fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
+pub(super) fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut sums = [0.0; LANES];
     for chunk in chunks {
@@ -87,9 +87,9 @@ pub fn max(values: &[f32]) -> f32 {
             };
         }
     }
-    most.iter()
-        .chain(rest)
-        .fold(f32::NEG_INFINITY, |most, value| most.max(*value))
+    // Not `max`, which is a call in WebAssembly.
+    let larger = |most, value| if value > most { value } else { most };
+    most.iter().chain(rest).copied().fold(f32::NEG_INFINITY, larger)
 }
 
 /// Where the largest value is, first among equals; 0 of none.

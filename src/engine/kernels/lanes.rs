@@ -4,6 +4,7 @@
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use core::arch::wasm32::{f32x4_add, f32x4_mul, f32x4_splat, u32x4_shl, v128};
 
+use super::halves::Halves;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use super::simd128::{load, store};
 
@@ -11,12 +12,6 @@ use super::simd128::{load, store};
 type Vector = v128;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 type Vector = [f32; 4];
-
-/// Two numbers of 8 bits of precision in half the memory, which is what a long context costs. The lower half is one in bf16, the
-/// upper half of an f32. The other one is the whole word, rounded with the lower half in view: nothing has to be cleared to read it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(transparent)]
-pub struct Halves(pub(super) u32);
 
 /// Four numbers.
 #[derive(Clone, Copy)]

@@ -11,7 +11,8 @@
 //! | `plain`, `simd128`, `relaxed`, `avx2` | the inner loops |
 //! | `trust` | whether they are right on this machine |
 //! | `pool` | threads, where there are any |
-//! | `float`, `attention`, `lanes` | layer norm, GELU, softmax and the like in f32 |
+//! | `float` | layer norm, GELU, softmax and the like in f32 |
+//! | `attention`, `halves`, `lanes` | attention to keys and values that are kept |
 
 mod activations;
 pub mod attention;
@@ -21,6 +22,7 @@ mod avx2;
 pub mod checks;
 pub mod float;
 mod gradient;
+mod halves;
 mod lanes;
 mod packed;
 mod plain;
@@ -40,11 +42,10 @@ use std::sync::OnceLock;
 
 pub use activations::Activations;
 pub use gradient::Scratch;
-pub use packed::{GROUP, Order, PANEL, Packed, Packer};
+pub use packed::{Block, GROUP, Order, PANEL, Packed, Packer};
 pub use product::{Target, View};
 
 use activations::{Group, Rounded};
-use packed::Block;
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 use relaxed::Relaxed;
 
@@ -79,6 +80,12 @@ pub trait Kernels: Debug + Sync {
         // SAFETY: `y` is borrowed by this call alone.
         unsafe { self.matmul_panels(w, x, 0..w.panels(), &target) }
     }
+
+    /// `y = x·Wᵀ` of one token, for as many panels as `y` has, which lie one after the other.
+    ///
+    /// # Panics
+    /// When shapes do not fit.
+    fn rows(&self, panels: &[Block], x: &Activations, y: &mut [[f32; PANEL]]);
 
     /// Rounds the gradient of a product's result, `[m, n]`, to 7 bits, for this matrix.
     ///
@@ -149,8 +156,12 @@ impl<T: Loops> Kernels for T {
     fn round(&self, x: &[f32], m: usize, k: usize, to: &mut Activations) {
         assert_eq!(x.len(), m * k, "{m} rows of {k}");
         to.fill(self, m, k, |token, first, inputs| {
-            let x = &x[token * k + first..][..GROUP.min(k - first)];
-            inputs[..x.len()].copy_from_slice(x);
+            let x = &x[token * k + first..(token + 1) * k];
+            match x.first_chunk() {
+                // A copy of a known length is a few instructions; one of any length is a call out of WebAssembly.
+                Some(x) => *inputs = *x,
+                None => inputs[..x.len()].copy_from_slice(x),
+            }
         });
     }
 
@@ -158,6 +169,10 @@ impl<T: Loops> Kernels for T {
     unsafe fn matmul_panels(&self, w: &Packed, x: &Activations, panels: Range<usize>, y: &Target) {
         // SAFETY: the caller's promise.
         unsafe { product::matmul_panels(self, w, x, panels, y) }
+    }
+
+    fn rows(&self, panels: &[Block], x: &Activations, y: &mut [[f32; PANEL]]) {
+        product::rows(self, panels, x, y);
     }
 
     fn round_gradient(&self, w: &Packed, dy: &[f32], m: usize, to: &mut Activations) {

@@ -7,6 +7,9 @@
 
 use std::sync::OnceLock;
 
+use super::activations::MAGIC;
+use super::float;
+
 /// Inputs that share a scale.
 pub const GROUP: usize = 64;
 /// Outputs that are computed together.
@@ -30,6 +33,12 @@ pub struct Block {
     pub(super) sums: [i16; PANEL],
 }
 
+impl Default for Block {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
 impl Block {
     pub(super) const ZERO: Self = Self {
         weights: [[[0; 16]; QUADS]; STEPS],
@@ -48,22 +57,25 @@ impl Block {
     }
 
     /// Rounds one output's inputs, at most [`GROUP`]; the rest becomes zero.
-    fn set(&mut self, output: usize, values: impl Iterator<Item = f32> + Clone) {
+    #[inline]
+    pub(super) fn set(&mut self, output: usize, values: impl Iterator<Item = f32>) {
+        let mut inputs = [0.0; GROUP];
+        inputs.iter_mut().zip(values).for_each(|(input, value)| *input = value);
+        self.set_inputs(output, &inputs);
+    }
+
+    fn set_inputs(&mut self, output: usize, inputs: &[f32; GROUP]) {
         // A sum of zeros, unless a value is not finite: such a value has to reach the result.
-        let (most, probe) = values.clone().fold((0f32, 0f32), |(most, probe), value| {
-            (most.max(value.abs()), probe + value * 0.0)
-        });
+        let most = float::max(&inputs.map(f32::abs));
+        let probe = float::sum(inputs, |input| input * 0.0);
         let scale = round_up(most / 127.0) + probe;
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
         self.scales[output] = (scale.to_bits() >> 16) as u16;
-        let mut sum = 0;
-        let values = values.chain(std::iter::repeat(0.0));
-        for (input, value) in (0..GROUP).zip(values) {
-            let weight = (value * inverse).round_ties_even().clamp(-127.0, 127.0) as i8;
-            self.weights[input / QUAD][output / QUAD][output % QUAD * QUAD + input % QUAD] = weight;
-            sum += i16::from(weight);
+        let weights = inputs.map(|input| (input * inverse + MAGIC).to_bits() as i8);
+        for (step, weights) in self.weights.iter_mut().zip(weights.as_chunks::<QUAD>().0) {
+            step[output / QUAD].as_chunks_mut::<QUAD>().0[output % QUAD] = *weights;
         }
-        self.sums[output] = sum;
+        self.sums[output] = weights.into_iter().map(i16::from).sum();
     }
 }
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::float::{axpy, dot};
-use super::packed::{PANEL, Packed};
+use super::packed::{Block, GROUP, PANEL, Packed};
 use super::{Activations, Loops, Scratch};
 
 /// An output `[m, n]` of which several threads write different columns, and what is added to each of its rows.
@@ -56,6 +56,7 @@ impl<'y> Target<'y> {
     ///
     /// # Safety
     /// Nobody else uses the panel's columns meanwhile.
+    #[inline]
     #[expect(unsafe_code, reason = "threads write columns of one matrix")]
     unsafe fn write(&self, token: usize, panel: usize, values: &[f32; PANEL]) {
         let column = panel * PANEL;
@@ -63,8 +64,12 @@ impl<'y> Target<'y> {
         let count = PANEL.min(self.n - column);
         let mut values = *values;
         if let Some(bias) = self.bias {
-            for (value, bias) in values.iter_mut().zip(&bias[column..]) {
-                *value += bias;
+            match bias[column..].first_chunk::<PANEL>() {
+                Some(bias) => (0..PANEL).for_each(|at| values[at] += bias[at]),
+                None => values
+                    .iter_mut()
+                    .zip(&bias[column..])
+                    .for_each(|(value, bias)| *value += bias),
             }
         }
         // SAFETY: `token` and `column..column + count` are inside `[m, n]`, and the caller promises to be alone there.
@@ -82,9 +87,42 @@ impl<'y> Target<'y> {
 
 /// The earlier and the later half of what is read, in turns: two streams of memory are read faster than one. What is in the
 /// middle of an odd number comes twice.
-pub(super) fn in_turns(all: Range<usize>) -> impl Iterator<Item = [usize; 2]> {
+fn in_turns(all: Range<usize>) -> impl Iterator<Item = [usize; 2]> {
     let half = all.len().div_ceil(2);
     (all.start..).zip(all.end - half..all.end).map(Into::into)
+}
+
+/// Hands over the outputs of each panel, of the only token.
+fn for_rows<'w, L: Loops>(
+    loops: &L,
+    blocks: impl Fn(usize) -> &'w [Block],
+    panels: Range<usize>,
+    x: &Activations,
+    mut each: impl FnMut(usize, &[f32; PANEL]),
+) {
+    for pair in in_turns(panels) {
+        let mut sums = [[0.0; PANEL]; 2];
+        loops.row(pair.map(&blocks), x.one(), &mut sums);
+        for (panel, sums) in pair.into_iter().zip(&sums) {
+            each(panel, sums);
+        }
+    }
+}
+
+/// As [`super::Kernels::rows`].
+pub(super) fn rows<L: Loops>(loops: &L, blocks: &[Block], x: &Activations, y: &mut [[f32; PANEL]]) {
+    let groups = x.inputs().div_ceil(GROUP);
+    assert!(
+        x.tokens() == 1 && blocks.len() >= y.len() * groups,
+        "panels of a product"
+    );
+    for_rows(
+        loops,
+        |panel| &blocks[panel * groups..][..groups],
+        0..y.len(),
+        x,
+        |panel, sums| y[panel] = *sums,
+    );
 }
 
 /// # Safety
@@ -94,14 +132,16 @@ pub(super) unsafe fn matmul_panels<L: Loops>(loops: &L, w: &Packed, x: &Activati
     assert_eq!((w.inputs(), w.outputs()), (x.inputs(), y.n), "shapes of a product");
     assert_eq!(x.tokens(), y.m, "tokens of a product");
     if y.m == 1 {
-        for pair in in_turns(panels) {
-            let mut sums = [[0.0; PANEL]; 2];
-            loops.row(pair.map(|panel| w.panel(panel)), x.one(), &mut sums);
-            for (panel, sums) in pair.into_iter().zip(&sums) {
+        for_rows(
+            loops,
+            |panel| w.panel(panel),
+            panels,
+            x,
+            |panel, sums| {
                 // SAFETY: the caller's promise.
                 unsafe { y.write(0, panel, sums) }
-            }
-        }
+            },
+        );
         return;
     }
     for panel in panels {

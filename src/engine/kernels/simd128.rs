@@ -4,11 +4,11 @@
 //! Hot loops are small functions of their own, called often: V8 does not replace a function while it runs.
 
 use core::arch::wasm32::{
-    f32x4_add, f32x4_convert_i32x4, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat, i8x16_narrow_i16x8, i8x16_shuffle,
-    i16x8_add, i16x8_extadd_pairwise_i8x16, i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i16x8_extend_low_u8x16,
-    i16x8_narrow_i32x4, i16x8_q15mulr_sat, i16x8_splat, i32x4_add, i32x4_dot_i16x8, i32x4_extadd_pairwise_i16x8,
-    i32x4_extend_low_u16x8, i32x4_shl, i32x4_shuffle, i32x4_splat, u8x16_narrow_i16x8, u32x4_splat, v128, v128_and,
-    v128_load, v128_load64_splat, v128_load64_zero, v128_store,
+    f32x4_add, f32x4_convert_i32x4, f32x4_extract_lane, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat,
+    i8x16_narrow_i16x8, i8x16_shuffle, i16x8_add, i16x8_extadd_pairwise_i8x16, i16x8_extend_high_i8x16,
+    i16x8_extend_low_i8x16, i16x8_extend_low_u8x16, i16x8_narrow_i32x4, i16x8_q15mulr_sat, i16x8_splat, i32x4_add,
+    i32x4_dot_i16x8, i32x4_extadd_pairwise_i16x8, i32x4_extend_low_u16x8, i32x4_shl, i32x4_shuffle, i32x4_splat,
+    u8x16_narrow_i16x8, u32x4_splat, v128, v128_and, v128_load, v128_load64_splat, v128_load64_zero, v128_store,
 };
 
 use super::Loops;
@@ -143,14 +143,12 @@ pub(super) fn round(inputs: &[f32; GROUP]) -> Rounded {
         // A sum of zeros, unless an input is not finite: such an input has to reach the result.
         probe = f32x4_add(probe, f32x4_mul(inputs, f32x4_splat(0.0)));
     }
-    let lanes = |vector| {
-        let mut lanes = [0.0; 4];
-        store(&mut lanes, vector);
-        lanes
-    };
-    let least = lanes(least).into_iter().fold(0.0, f32::min);
-    let most = lanes(most).into_iter().fold(0.0, f32::max);
-    Rounded::new(least, most, lanes(probe).into_iter().sum(), |inverse, zero| {
+    let (least, most, probe) = (
+        across(least, |a, b| f32x4_pmin(a, b)),
+        across(most, |a, b| f32x4_pmax(a, b)),
+        across(probe, |a, b| f32x4_add(a, b)),
+    );
+    Rounded::new(least, most, probe, |inverse, zero| {
         let (inverse, zero) = (f32x4_splat(inverse), f32x4_splat(zero));
         let value = |inputs: &[f32; 4]| {
             let value = f32x4_add(f32x4_mul(load(inputs), inverse), zero);
@@ -176,6 +174,13 @@ fn row(panels: [&[Block]; 2], x: &[Group<1>], y: &mut [[f32; PANEL]; 2]) {
         row_block(first, x, y_first);
         row_block(second, x, y_second);
     }
+}
+
+/// What `of` makes of all four lanes. In vectors: `f32::max` is a call in WebAssembly.
+#[inline]
+fn across(lanes: v128, of: impl Fn(v128, v128) -> v128) -> f32 {
+    let two = of(lanes, i32x4_shuffle::<2, 3, 0, 1>(lanes, lanes));
+    f32x4_extract_lane::<0>(of(two, i32x4_shuffle::<1, 0, 3, 2>(two, two)))
 }
 
 /// Four outputs need two sums, so that those of two panels would not find registers.

@@ -68,6 +68,10 @@ impl Kernels for Broken {
         unsafe { PLAIN.matmul_panels(w, &ones, panels, y) }
     }
 
+    fn rows(&self, panels: &[Block], x: &Activations, y: &mut [[f32; PANEL]]) {
+        PLAIN.rows(panels, x, y);
+    }
+
     fn round_gradient(&self, w: &Packed, dy: &[f32], m: usize, to: &mut Activations) {
         PLAIN.round_gradient(w, dy, m, to);
     }
