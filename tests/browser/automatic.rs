@@ -5,12 +5,12 @@ use crate::desk::Desk;
 
 const PROMPT: &str = "Opening a second shop";
 
-/// Enough for the rater to be heard.
-const RATINGS: u64 = 16;
+/// More than enough for the rater to be heard, even after a star that does not fit.
+const RATINGS: u64 = 20;
 
-/// The longer the better, in stars: what is written here has 15 to 35 words.
+/// The longer the better, in stars: what is written here has 20 to 32 words, most of it.
 fn by_length(text: &str) -> [usize; 4] {
-    [(text.split_whitespace().count().saturating_sub(14) / 4).clamp(1, 5); 4]
+    [(text.split_whitespace().count().saturating_sub(17) / 3).clamp(1, 5); 4]
 }
 
 impl Desk {
