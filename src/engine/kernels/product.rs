@@ -64,12 +64,8 @@ impl<'y> Target<'y> {
         let count = PANEL.min(self.n - column);
         let mut values = *values;
         if let Some(bias) = self.bias {
-            match bias[column..].first_chunk::<PANEL>() {
-                Some(bias) => (0..PANEL).for_each(|at| values[at] += bias[at]),
-                None => values
-                    .iter_mut()
-                    .zip(&bias[column..])
-                    .for_each(|(value, bias)| *value += bias),
+            for (value, bias) in values.iter_mut().zip(&bias[column..]) {
+                *value += bias;
             }
         }
         // SAFETY: `token` and `column..column + count` are inside `[m, n]`, and the caller promises to be alone there.
