@@ -84,7 +84,7 @@ impl Kept for Exact {
     }
 
     fn values(d: usize) -> usize {
-        d * TOGETHER
+        Self::keys(d)
     }
 
     fn keep_key(key: &[f32], at: usize, keys: &mut [f32]) {

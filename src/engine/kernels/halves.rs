@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use half::bf16;
+
 /// Words of a vector.
 pub(super) const LANES: usize = 4;
 
@@ -35,7 +37,7 @@ impl Halves {
     }
 
     fn of(lower: f32, upper: f32) -> Self {
-        let (lower, bits) = (bf16(lower), upper.to_bits());
+        let (lower, bits) = (u32::from(bf16::from_f32(lower).to_bits()), upper.to_bits());
         // Of the words with this lower half, the one next to the number. What is not finite becomes no number.
         let (sign, magnitude) = (bits & 1 << 31, bits & !(1 << 31));
         let beyond = if upper.is_finite() {
@@ -45,17 +47,6 @@ impl Halves {
         };
         Self(sign | beyond.saturating_sub(lower) & 0xffff_0000 | lower)
     }
-}
-
-/// The bits of a number in bf16, to the nearest; half-way cases to the even one. What is no number stays none.
-fn bf16(value: f32) -> u32 {
-    let bits = value.to_bits();
-    let rounded = if value.is_nan() {
-        bits | 0x40_0000
-    } else {
-        bits + 0x7fff + (bits >> 16 & 1)
-    };
-    rounded >> 16
 }
 
 #[cfg(test)]
@@ -75,7 +66,7 @@ mod tests {
                     .all(|(value, back)| (value - back).abs() <= value.abs() / 256.0)
             );
         }
-        assert!(f32::from_bits(bf16(f32::NAN) << 16).is_nan());
+        assert!(f32::from_bits(Halves::of(f32::NAN, 0.0).0 << 16).is_nan());
         for lower in [0.0, 1.0, -1.0, f32::NAN] {
             assert!(f32::from_bits(Halves::of(lower, f32::NAN).0).is_nan(), "{lower}");
             let (nothing, most) = (Halves::of(lower, 0.0).0, Halves::of(lower, -1e38).0);
