@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use super::Config;
-use super::kernels::attention::{EightBit, Exact, Kept, Scratch, TOGETHER, attend};
+use super::kernels::attention::{EightBit, Exact, FEW, Heads, Kept, Scratch, TOGETHER, attend};
 use super::kernels::pool;
 use crate::settings::Precision;
 
@@ -20,8 +20,6 @@ pub struct Cache {
     lens: Vec<usize>,
     n_head: usize,
     head_dim: usize,
-    /// Attention's result, `[batch, n_head, t, head_dim]`.
-    heads: Vec<f32>,
     pub(super) room: Room,
 }
 
@@ -49,7 +47,7 @@ enum Layers {
     EightBit(Vec<Layer<EightBit>>),
 }
 
-/// Keys and values of one layer, each `[batch, n_head, capacity, head_dim]`, in groups of [`TOGETHER`] positions.
+/// Keys and values of one layer, in groups of [`TOGETHER`] and of [`FEW`] positions: `[batch][group][head]`.
 #[derive(Clone, Debug)]
 struct Layer<T: Kept> {
     keys: Vec<T::Key>,
@@ -68,7 +66,7 @@ struct Shape<'c> {
 }
 
 thread_local! {
-    /// Of one token and head.
+    /// Of one token.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
@@ -77,19 +75,17 @@ impl Cache {
     /// here too.
     #[must_use]
     pub fn new(config: &Config, precision: Precision, batch: usize, capacity: usize) -> Self {
-        let (groups, layers) = (batch * config.n_head * capacity.div_ceil(TOGETHER), 0..config.n_layer);
+        let (groups, d) = (batch * capacity.div_ceil(TOGETHER) * config.n_head, config.head_dim());
+        let layers = 0..config.n_layer;
         Self {
             layers: match precision {
-                Precision::Exact => Layers::Exact(layers.map(|_| Layer::new(groups, config.head_dim())).collect()),
-                Precision::EightBit => {
-                    Layers::EightBit(layers.map(|_| Layer::new(groups, config.head_dim())).collect())
-                }
+                Precision::Exact => Layers::Exact(layers.map(|_| Layer::new(groups, d)).collect()),
+                Precision::EightBit => Layers::EightBit(layers.map(|_| Layer::new(groups, d)).collect()),
             },
             capacity,
             lens: vec![0; batch],
             n_head: config.n_head,
             head_dim: config.head_dim(),
-            heads: Vec::new(),
             room: Room::default(),
         }
     }
@@ -163,16 +159,9 @@ impl Cache {
             n_head: self.n_head,
             head_dim: self.head_dim,
         };
-        self.heads.resize(y.len(), 0.0);
         match &mut self.layers {
-            Layers::Exact(layers) => layers[layer].attend(shape, qkv, &mut self.heads),
-            Layers::EightBit(layers) => layers[layer].attend(shape, qkv, &mut self.heads),
-        }
-        for (at, of_head) in self.heads.chunks_exact(shape.t * shape.head_dim).enumerate() {
-            for (token, from) in of_head.chunks_exact(shape.head_dim).enumerate() {
-                let (row, column) = shape.place(at, token);
-                y[row * n + column..][..shape.head_dim].copy_from_slice(from);
-            }
+            Layers::Exact(layers) => layers[layer].attend(shape, qkv, y),
+            Layers::EightBit(layers) => layers[layer].attend(shape, qkv, y),
         }
     }
 
@@ -190,14 +179,18 @@ fn extend<T: Kept>(layers: &mut [Layer<T>], next: &[Layer<T>]) {
 }
 
 impl Shape<'_> {
-    /// Tokens that the sequence of one of all sequences' heads has already.
-    const fn past(&self, head: usize) -> usize {
-        self.pasts[head / self.n_head]
+    /// Position of a new token, of all sequences' new ones.
+    const fn position(&self, token: usize) -> usize {
+        self.pasts[token / self.t] + token % self.t
     }
 
-    /// Row and first column, in `[b·t, n]`, of a token and a head of all sequences' heads.
-    const fn place(&self, head: usize, token: usize) -> (usize, usize) {
-        (head / self.n_head * self.t + token, head % self.n_head * self.head_dim)
+    /// Heads that a thread takes at a time: some of a token's, or those of several tokens.
+    fn together(&self) -> usize {
+        let most = self.pasts.iter().max().unwrap_or(&0) + self.t;
+        let (heads, worth) = (self.pasts.len() * self.t * self.n_head, 2 * most * self.head_dim);
+        let fair = pool::fair(heads, WORTH_SHARING.div_ceil(worth));
+        let of_a_token = (fair..self.n_head).find(|heads| self.n_head.is_multiple_of(*heads));
+        of_a_token.unwrap_or_else(|| fair.next_multiple_of(self.n_head))
     }
 }
 
@@ -205,7 +198,7 @@ impl<T: Kept> Layer<T> {
     fn new(groups: usize, head_dim: usize) -> Self {
         Self {
             keys: vec![T::Key::default(); groups * T::keys(head_dim)],
-            values: vec![T::Value::default(); groups * T::values(head_dim)],
+            values: vec![T::Value::default(); groups * TOGETHER / FEW * T::values(head_dim)],
         }
     }
 
@@ -219,42 +212,41 @@ impl<T: Kept> Layer<T> {
         keep(&mut self.values, batch, rows);
     }
 
-    /// `[b, t, 3n]` → `[b, n_head, t, head_dim]`
-    fn attend(&mut self, shape: Shape, qkv: &[f32], heads: &mut [f32]) {
-        let Shape {
-            t, n_head, head_dim, ..
-        } = shape;
-        let n = n_head * head_dim;
-        let count = heads.len() / (t * head_dim); // heads of all sequences
-        let (keys, values) = (T::keys(head_dim), T::values(head_dim)); // of a group
-        let groups = self.keys.len() / (count * keys); // of a head
-        let vector = |head: usize, token: usize, part: usize| {
-            let (row, column) = shape.place(head, token);
-            &qkv[row * 3 * n + part * n + column..][..head_dim]
-        };
-        for head in 0..count {
-            for token in 0..t {
-                let position = shape.past(head) + token;
-                let (group, at) = (head * groups + position / TOGETHER, position % TOGETHER);
-                T::keep_key(vector(head, token, 1), at, &mut self.keys[group * keys..][..keys]);
-                T::keep_value(vector(head, token, 2), at, &mut self.values[group * values..][..values]);
+    /// `[b, t, 3n]` → `[b, t, n]`
+    fn attend(&mut self, shape: Shape, qkv: &[f32], y: &mut [f32]) {
+        let (n_head, d) = (shape.n_head, shape.head_dim);
+        let n = n_head * d;
+        let (keys, values) = (T::keys(d), T::values(d)); // of a group and head
+        let [of_keys, of_values] = [self.keys.len(), self.values.len()].map(|all| all / shape.pasts.len());
+        for (token, qkv) in qkv.chunks_exact(3 * n).enumerate() {
+            let (sequence, position) = (token / shape.t, shape.position(token));
+            let kept = &mut self.keys[sequence * of_keys..][position / TOGETHER * n_head * keys..];
+            for (key, kept) in qkv[n..2 * n].chunks_exact(d).zip(kept.chunks_exact_mut(keys)) {
+                T::keep_key(key, position % TOGETHER, kept);
+            }
+            let kept = &mut self.values[sequence * of_values..][position / FEW * n_head * values..];
+            for (value, kept) in qkv[2 * n..].chunks_exact(d).zip(kept.chunks_exact_mut(values)) {
+                T::keep_value(value, position % FEW, kept);
             }
         }
-        let most = shape.pasts.iter().max().unwrap_or(&0) + t;
-        let together = WORTH_SHARING.div_ceil(2 * t * most * head_dim);
-        let together = pool::fair(count, together);
-        let (of_keys, of_values) = (groups * keys, groups * values);
-        let (keys, values) = (&self.keys, &self.values);
-        pool::chunks(heads, together * t * head_dim, |part, heads| {
+        let together = shape.together();
+        let (all_keys, all_values) = (&self.keys, &self.values);
+        pool::chunks(y, together * d, |part, y| {
             SCRATCH.with_borrow_mut(|scratch| {
-                for (at, y) in heads.chunks_exact_mut(head_dim).enumerate() {
-                    let (head, token) = (part * together + at / t, at % t);
-                    let (keys, values) = (
-                        &keys[head * of_keys..][..of_keys],
-                        &values[head * of_values..][..of_values],
+                let heads = together.min(n_head);
+                for (at, y) in y.chunks_exact_mut(heads * d).enumerate() {
+                    let first = part * together + at * heads; // of all tokens' heads
+                    let (token, first) = (first / n_head, first % n_head);
+                    let sequence = token / shape.t;
+                    attend::<T>(
+                        &qkv[token * 3 * n + first * d..][..heads * d],
+                        d,
+                        &Heads::new(&all_keys[sequence * of_keys..][..of_keys], n_head, first, keys),
+                        &Heads::new(&all_values[sequence * of_values..][..of_values], n_head, first, values),
+                        shape.position(token) + 1,
+                        scratch,
+                        y,
                     );
-                    let length = shape.past(head) + token + 1;
-                    attend::<T>(vector(head, token, 0), keys, values, length, scratch, y);
                 }
             });
         });

@@ -26,7 +26,8 @@ impl<const W: usize> Group<W> {
         offsets: [0; W],
     };
 
-    fn set(&mut self, token: usize, rounded: &Rounded) {
+    /// One token's inputs.
+    pub(super) fn set(&mut self, token: usize, rounded: &Rounded) {
         for (values, bytes) in self.values.iter_mut().zip(rounded.bytes.as_chunks::<4>().0) {
             values[token] = u32::from_le_bytes(*bytes);
         }
@@ -80,14 +81,15 @@ impl Rounded {
 pub struct Activations {
     m: usize,
     k: usize,
-    /// `[group]`, of a single token.
+    /// `[token][group]`, of a single token or of some that go each their own way.
     one: Vec<Group<1>>,
     /// `[tile][group]`, with tokens of zeros after the last.
     four: Vec<Group<4>>,
 }
 
 impl Activations {
-    /// Rounds what `read(token, first, inputs)` writes over zeros, token by token.
+    /// Rounds what `read(token, first, inputs)` writes, token by token: as many inputs as there are from the first on, zeros
+    /// after them.
     pub(super) fn fill<L: Loops>(
         &mut self,
         loops: &L,
@@ -96,11 +98,24 @@ impl Activations {
         read: impl Fn(usize, usize, &mut [f32; GROUP]) + Sync,
     ) {
         if m == 1 {
-            (self.m, self.k) = (m, k);
-            fill(&mut self.one, loops, 1, k, read);
+            self.fill_rows(loops, m, k, read);
         } else {
             self.fill_tiles(loops, m, k, read);
         }
+    }
+
+    /// The same, but no token is one of a tile.
+    pub(super) fn fill_rows<L: Loops>(
+        &mut self,
+        loops: &L,
+        m: usize,
+        k: usize,
+        read: impl Fn(usize, usize, &mut [f32; GROUP]) + Sync,
+    ) {
+        (self.m, self.k) = (m, k);
+        fill(&mut self.one, m, k, read, |[inputs], to| {
+            to.set(0, &loops.round(inputs));
+        });
     }
 
     /// The same, but a single token too is one of a tile.
@@ -112,7 +127,7 @@ impl Activations {
         read: impl Fn(usize, usize, &mut [f32; GROUP]) + Sync,
     ) {
         (self.m, self.k) = (m, k);
-        fill(&mut self.four, loops, m, k, read);
+        fill(&mut self.four, m, k, read, |inputs, to| loops.round_tile(inputs, to));
     }
 
     /// Tokens.
@@ -127,9 +142,10 @@ impl Activations {
         self.k
     }
 
-    /// The only token.
-    pub(super) fn one(&self) -> &[Group<1>] {
-        &self.one
+    /// A token that is not one of a tile.
+    pub(super) fn row(&self, token: usize) -> &[Group<1>] {
+        let groups = self.k.div_ceil(GROUP);
+        &self.one[token * groups..][..groups]
     }
 
     /// Tokens in fours.
@@ -138,26 +154,28 @@ impl Activations {
     }
 }
 
-fn fill<L: Loops, const W: usize>(
+fn fill<const W: usize>(
     tiles: &mut Vec<Group<W>>,
-    loops: &L,
     m: usize,
     k: usize,
     read: impl Fn(usize, usize, &mut [f32; GROUP]) + Sync,
+    round: impl Fn(&[[f32; GROUP]; W], &mut Group<W>) + Sync,
 ) {
     let (count, groups) = (m.div_ceil(W), k.div_ceil(GROUP));
     tiles.resize(count * groups, Group::ZERO);
     let each = pool::fair(count, 1);
     pool::chunks(tiles, each * groups.max(1), |part, tiles| {
+        let mut inputs = [[0.0; GROUP]; W];
         for (tile, groups) in (part * each..).zip(tiles.chunks_exact_mut(groups.max(1))) {
             for (group, to) in groups.iter_mut().enumerate() {
-                for token in 0..W {
-                    let mut inputs = [0.0; GROUP];
-                    if tile * W + token < m {
-                        read(tile * W + token, group * GROUP, &mut inputs);
+                for (token, inputs) in (tile * W..).zip(&mut inputs) {
+                    if token < m {
+                        read(token, group * GROUP, inputs);
+                    } else {
+                        *inputs = [0.0; GROUP];
                     }
-                    to.set(token, &loops.round(&inputs));
                 }
+                round(&inputs, to);
             }
         }
     });

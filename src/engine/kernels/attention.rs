@@ -1,6 +1,5 @@
 //! Attention of new tokens to those before them, whose keys and values are kept.
 
-use std::borrow::Cow;
 use std::fmt::Debug;
 
 use super::float::{dot, exp, max};
@@ -9,11 +8,11 @@ use super::lanes::Four;
 use super::packed::{Block, GROUP, PANEL};
 use super::{Activations, best};
 
-/// Positions whose keys and values lie together.
+/// Positions whose keys lie together.
 pub const TOGETHER: usize = PANEL;
 
-/// Values that are read at a time, so that a sum is read less often than they are.
-const FEW: usize = 4;
+/// Positions whose values lie together. They are read at a time, so that a sum is read less often than they are.
+pub const FEW: usize = 4;
 
 /// How keys and values of heads are kept, `d` numbers each.
 pub trait Kept: Clone + Debug {
@@ -25,49 +24,51 @@ pub trait Kept: Clone + Debug {
     /// How many hold the keys of [`TOGETHER`] positions.
     fn keys(d: usize) -> usize;
 
-    /// How many hold their values.
+    /// How many hold the values of [`FEW`] positions.
     fn values(d: usize) -> usize;
 
     /// Keeps a key, as one of [`TOGETHER`].
     fn keep_key(key: &[f32], at: usize, keys: &mut [Self::Key]);
 
-    /// Keeps a value, as one of [`TOGETHER`].
+    /// Keeps a value, as one of [`FEW`].
     fn keep_value(value: &[f32], at: usize, values: &mut [Self::Value]);
 
-    /// The dot products of a query with as many keys as there are scores. What `rounded` held does not matter.
-    fn score(query: &[f32], keys: &[Self::Key], rounded: &mut Activations, scores: &mut [[f32; TOGETHER]]);
+    /// The dot products of each head's query, `[heads, d]`, with its keys: `[group][head]`. What `rounded` held does not matter.
+    fn score(
+        queries: &[f32],
+        heads: usize,
+        keys: &Heads<Self::Key>,
+        rounded: &mut Activations,
+        scores: &mut [[f32; TOGETHER]],
+    );
 
-    /// `y += Σ weight·value`, with the weights of some scores. Returns the sum of the weights.
-    fn weigh(scores: &[[f32; FEW]], weight: Weight, values: &[Self::Value], y: &mut [f32]) -> f32;
+    /// `y += Σ weight·value` for each head's first positions: weights `[group][head]`, y `[heads, d]`.
+    fn weigh(weights: &[[f32; TOGETHER]], heads: usize, positions: usize, values: &Heads<Self::Value>, y: &mut [f32]);
 }
 
-/// Softmax's weight of a score, before it is divided by the sum of all: `eᶠ⁽ˢ⁻ᵐ⁾`, with `m` the largest score.
-///
-/// Weights are computed a few at a time where values are read: the one keeps the processor busy, the other the memory.
+/// Keys or values of several heads, `[group of positions][head]`: what a token reads of all its heads is one stream of memory.
 #[derive(Clone, Copy, Debug)]
-pub struct Weight {
-    most: f32,
-    factor: f32,
+pub struct Heads<'k, T> {
+    kept: &'k [T],
+    /// Heads of a group, those included that are not asked for.
+    all: usize,
+    /// The first that is.
+    first: usize,
+    /// What a group holds of a head.
+    each: usize,
 }
 
-/// Groups of weights that are computed at a time.
-const BLOCK: usize = 8;
+impl<'k, T> Heads<'k, T> {
+    /// The heads from `first` on of `all`, with so much of each in a group.
+    #[must_use]
+    pub const fn new(kept: &'k [T], all: usize, first: usize, each: usize) -> Self {
+        Self { kept, all, first, each }
+    }
 
-impl Weight {
-    /// The weights of up to [`BLOCK`] groups of scores, zeros after them, and their sum. A score of −∞ weighs nothing.
-    #[inline(never)]
-    fn of(self, scores: &[[f32; FEW]], weights: &mut [[f32; FEW]; BLOCK]) -> f32 {
-        let mut sums = [0.0; FEW];
-        *weights = [[0.0; FEW]; BLOCK];
-        // What `exp` makes of −∞, of which sums and products shall have nothing.
-        let nothing = exp(f32::NEG_INFINITY);
-        for (weights, scores) in weights.iter_mut().zip(scores) {
-            for at in 0..FEW {
-                weights[at] = exp((scores[at] - self.most) * self.factor) - nothing;
-                sums[at] += weights[at];
-            }
-        }
-        sums.iter().sum()
+    /// What a group holds of a head.
+    #[inline]
+    pub(super) fn of(&self, group: usize, head: usize) -> &'k [T] {
+        &self.kept[(group * self.all + self.first + head) * self.each..][..self.each]
     }
 }
 
@@ -84,7 +85,7 @@ impl Kept for Exact {
     }
 
     fn values(d: usize) -> usize {
-        Self::keys(d)
+        d * FEW
     }
 
     fn keep_key(key: &[f32], at: usize, keys: &mut [f32]) {
@@ -96,27 +97,31 @@ impl Kept for Exact {
     }
 
     #[inline(never)]
-    fn score(query: &[f32], keys: &[f32], _: &mut Activations, scores: &mut [[f32; TOGETHER]]) {
-        let keys = keys.chunks_exact(query.len());
-        for (score, key) in scores.as_flattened_mut().iter_mut().zip(keys) {
-            *score = dot(query, key);
+    fn score(queries: &[f32], heads: usize, keys: &Heads<f32>, _: &mut Activations, scores: &mut [[f32; TOGETHER]]) {
+        let d = queries.len() / heads;
+        for (group, scores) in scores.chunks_exact_mut(heads).enumerate() {
+            for (head, scores) in scores.iter_mut().enumerate() {
+                let query = &queries[head * d..][..d];
+                for (score, key) in scores.iter_mut().zip(keys.of(group, head).chunks_exact(d)) {
+                    *score = dot(query, key);
+                }
+            }
         }
     }
 
     #[inline(never)]
-    fn weigh(scores: &[[f32; FEW]], weight: Weight, values: &[f32], y: &mut [f32]) -> f32 {
-        let (mut sum, mut weights) = (0.0, [[0.0; FEW]; BLOCK]);
-        for (scores, values) in scores.chunks(BLOCK).zip(values.chunks(BLOCK * y.len() * FEW)) {
-            sum += weight.of(scores, &mut weights);
-            let weights = &weights[..scores.len()];
-            for (weights, values) in weights.iter().zip(values.chunks_exact(y.len() * FEW)) {
-                let [a, b, c, e] = rows(values);
+    fn weigh(weights: &[[f32; TOGETHER]], heads: usize, positions: usize, values: &Heads<f32>, y: &mut [f32]) {
+        let d = y.len() / heads;
+        for few in 0..positions.div_ceil(FEW) {
+            for (head, y) in y.chunks_exact_mut(d).enumerate() {
+                let weights = some(weights, heads, few, head);
+                let values = values.of(few, head);
+                let [a, b, c, e]: [&[f32]; FEW] = std::array::from_fn(|at| &values[at * d..][..d]);
                 for ((((y, a), b), c), e) in y.iter_mut().zip(a).zip(b).zip(c).zip(e) {
                     *y += (weights[0] * a + weights[1] * b) + (weights[2] * c + weights[3] * e);
                 }
             }
         }
-        sum
     }
 }
 
@@ -135,7 +140,7 @@ impl Kept for EightBit {
     }
 
     fn values(d: usize) -> usize {
-        Halves::count(d) * TOGETHER
+        Halves::count(d) * FEW
     }
 
     fn keep_key(key: &[f32], at: usize, keys: &mut [Block]) {
@@ -145,50 +150,59 @@ impl Kept for EightBit {
     }
 
     fn keep_value(value: &[f32], at: usize, values: &mut [Halves]) {
-        let (few, at) = (at / FEW * FEW * Halves::count(value.len()), at % FEW);
         for (place, word) in Halves::words(&Halves::wide(value)).enumerate() {
-            let (chunk, lane) = (place / LANES, place % LANES);
-            values[few + (chunk * FEW + at) * LANES + lane] = word;
+            values[(place / LANES * FEW + at) * LANES + place % LANES] = word;
         }
     }
 
-    fn score(query: &[f32], keys: &[Block], rounded: &mut Activations, scores: &mut [[f32; TOGETHER]]) {
-        best().round(query, 1, query.len(), rounded);
-        best().rows(keys, rounded, scores);
+    fn score(
+        queries: &[f32],
+        heads: usize,
+        keys: &Heads<Block>,
+        rounded: &mut Activations,
+        scores: &mut [[f32; TOGETHER]],
+    ) {
+        best().round_rows(queries, heads, queries.len() / heads, rounded);
+        best().scores(keys, rounded, scores);
     }
 
     #[inline(never)]
-    fn weigh(scores: &[[f32; FEW]], weight: Weight, values: &[Halves], y: &mut [f32]) -> f32 {
-        if let Cow::Owned(mut wide) = Halves::wide(y) {
-            let sum = Self::weigh(scores, weight, values, &mut wide);
-            y.copy_from_slice(&wide[..y.len()]);
-            return sum;
-        }
-        // The two halves in turns here too. In the middle of an odd number is one that only the later half has.
-        let each = y.len() / 2 * FEW;
-        let (earlier, later) = scores.split_at(scores.len() / 2);
-        let group = |at: usize| &values[at * each..][..each];
-        let (mut sum, mut weights) = (0.0, [[[0.0; FEW]; BLOCK]; 2]);
-        for first in (0..later.len()).step_by(BLOCK) {
-            for (scores, weights) in [earlier, later].into_iter().zip(&mut weights) {
-                let some = first.min(scores.len())..scores.len().min(first + BLOCK);
-                sum += weight.of(&scores[some], weights);
+    fn weigh(weights: &[[f32; TOGETHER]], heads: usize, positions: usize, values: &Heads<Halves>, y: &mut [f32]) {
+        let (d, wide) = (y.len() / heads, 2 * Halves::count(y.len() / heads));
+        if d != wide {
+            let mut sums = vec![0.0; heads * wide];
+            Self::weigh(weights, heads, positions, values, &mut sums);
+            for (y, sums) in y.chunks_exact_mut(d).zip(sums.chunks_exact(wide)) {
+                y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
             }
-            for at in first..later.len().min(first + BLOCK) {
-                let weights = [&weights[0][at - first], &weights[1][at - first]];
-                add(weights, [group(at), group(earlier.len() + at)], y);
+            return;
+        }
+        // The two halves in turns here too. Only the later one has what is in the middle of an odd number.
+        let fews = positions.div_ceil(FEW);
+        let half = fews / 2;
+        for (early, late) in (half..fews).enumerate() {
+            for (head, y) in y.chunks_exact_mut(d).enumerate() {
+                let of = |few: usize| *some(weights, heads, few, head);
+                let weights = [if early < half { of(early) } else { [0.0; FEW] }, of(late)];
+                add(weights, [values.of(early, head), values.of(late, head)], y);
             }
         }
-        sum
     }
 }
 
-/// `y += Σ weight·value` of two groups, `[word / LANES][value][LANES]`.
+/// A few of a head's weights, `[group][head]`.
 #[inline]
-fn add(weights: [&[f32; FEW]; 2], [early, late]: [&[Halves]; 2], y: &mut [f32]) {
+fn some(weights: &[[f32; TOGETHER]], heads: usize, few: usize, head: usize) -> &[f32; FEW] {
+    const FEWS: usize = TOGETHER / FEW;
+    &weights[few / FEWS * heads + head].as_chunks().0[few % FEWS]
+}
+
+/// `y += Σ weight·value` of twice [`FEW`], `[word / LANES][value][LANES]`.
+#[inline]
+fn add(weights: [[f32; FEW]; 2], values: [&[Halves]; 2], y: &mut [f32]) {
     let weights = weights.map(|weights| weights.map(Four::splat));
     let (lower, upper) = y.split_at_mut(y.len() / 2);
-    let [early, late] = [early, late].map(|group| group.as_chunks::<LANES>().0.as_chunks::<FEW>().0);
+    let [early, late] = values.map(|values| values.as_chunks::<LANES>().0.as_chunks::<FEW>().0);
     let [lower, upper] = [lower, upper].map(|y| y.as_chunks_mut::<LANES>().0);
     for (((lower, upper), early), late) in lower.iter_mut().zip(upper).zip(early).zip(late) {
         let weighed = |of: fn(&[Halves; LANES]) -> Four| sum(&weights[0], early, of).plus(sum(&weights[1], late, of));
@@ -198,59 +212,75 @@ fn add(weights: [&[f32; FEW]; 2], [early, late]: [&[Halves]; 2], y: &mut [f32]) 
 }
 
 #[inline]
-fn sum(weights: &[Four; FEW], group: &[[Halves; LANES]; FEW], of: impl Fn(&[Halves; LANES]) -> Four) -> Four {
-    let at = |at: usize| weights[at].times(of(&group[at]));
+fn sum(weights: &[Four; FEW], values: &[[Halves; LANES]; FEW], of: impl Fn(&[Halves; LANES]) -> Four) -> Four {
+    let at = |at: usize| weights[at].times(of(&values[at]));
     at(0).plus(at(1)).plus(at(2).plus(at(3)))
-}
-
-/// [`FEW`] rows that lie one after the other.
-#[inline]
-fn rows<T>(kept: &[T]) -> [&[T]; FEW] {
-    let count = kept.len() / FEW;
-    std::array::from_fn(|at| &kept[at * count..][..count])
 }
 
 /// What attention of a token needs besides keys and values. To be reused: it allocates only when it has to grow.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    scores: Vec<f32>,
+    /// `[group][head]`
+    scores: Vec<[f32; TOGETHER]>,
     rounded: Activations,
 }
 
-/// `softmax(q·Kᵀ / √d)·V` of one head: q and y `[d]`; of K and V, `[capacity, d]` in groups of [`TOGETHER`], the first `length`
-/// positions count.
+/// `softmax(q·Kᵀ / √d)·V` of some heads: q and y `[heads, d]`. Of keys, in groups of [`TOGETHER`], and values, in groups of [`FEW`],
+/// the first `length` positions count.
 ///
 /// # Panics
 /// When shapes do not fit.
 pub fn attend<T: Kept>(
     q: &[f32],
-    keys: &[T::Key],
-    values: &[T::Value],
+    d: usize,
+    keys: &Heads<T::Key>,
+    values: &Heads<T::Value>,
     length: usize,
     scratch: &mut Scratch,
     y: &mut [f32],
 ) {
-    let d = q.len();
-    let groups = length.div_ceil(TOGETHER);
-    assert!(length > 0 && d == y.len(), "shapes of attention");
+    let heads = q.len() / d;
     assert!(
-        groups * T::keys(d) <= keys.len() && groups * T::values(d) <= values.len(),
-        "positions of attention"
+        length > 0 && q.len() == heads * d && q.len() == y.len(),
+        "shapes of attention"
     );
     let Scratch { scores, rounded } = scratch;
-    scores.resize(groups * TOGETHER, 0.0);
-    T::score(q, keys, rounded, scores.as_chunks_mut().0);
-    scores.truncate(length.next_multiple_of(FEW));
-    let (there, beyond) = scores.split_at_mut(length);
-    let weight = Weight {
-        most: max(there),
-        factor: 1.0 / (d as f32).sqrt(),
-    };
-    beyond.fill(f32::NEG_INFINITY);
+    scores.resize(length.div_ceil(TOGETHER) * heads, [0.0; TOGETHER]);
+    T::score(q, heads, keys, rounded, scores);
+    let last = scores.len() - heads;
+    for scores in &mut scores[last..] {
+        scores[(length - 1) % TOGETHER + 1..].fill(f32::NEG_INFINITY);
+    }
+    soften(scores, heads, 1.0 / (d as f32).sqrt());
     y.fill(0.0);
-    let factor = 1.0 / T::weigh(scores.as_chunks().0, weight, values, y);
-    for y in y {
-        *y *= factor;
+    T::weigh(scores, heads, length, values, y);
+}
+
+/// Softmax of each head's scores times a factor, in place: `[group][head]`. A score of −∞ weighs nothing.
+#[inline(never)]
+fn soften(scores: &mut [[f32; TOGETHER]], heads: usize, factor: f32) {
+    // What `exp` makes of −∞, of which sums and products shall have nothing.
+    let nothing = exp(f32::NEG_INFINITY);
+    for head in 0..heads {
+        let mut most = [f32::NEG_INFINITY; TOGETHER];
+        for scores in scores[head..].iter().step_by(heads) {
+            for (most, score) in most.iter_mut().zip(scores) {
+                *most = if score > most { *score } else { *most };
+            }
+        }
+        let (most, mut sums) = (max(&most), [0.0; TOGETHER]);
+        for scores in scores[head..].iter_mut().step_by(heads) {
+            for (score, sum) in scores.iter_mut().zip(&mut sums) {
+                *score = exp((*score - most) * factor) - nothing;
+                *sum += *score;
+            }
+        }
+        let inverse = 1.0 / sums.iter().sum::<f32>();
+        for scores in scores[head..].iter_mut().step_by(heads) {
+            for score in scores {
+                *score *= inverse;
+            }
+        }
     }
 }
 
@@ -262,56 +292,79 @@ mod tests {
         (0..count).map(|i| (i as f32 * 0.37 + phase).sin() * 2.0).collect()
     }
 
-    /// Rows of `d`, kept, with room for a multiple of [`TOGETHER`], of which `each` hold one.
+    /// Rows `[position][head][d]`, kept in groups of so many positions, of which each holds `each` of a head.
     fn kept<T: Copy + Default>(
         values: &[f32],
-        d: usize,
+        [heads, d]: [usize; 2],
+        together: usize,
         each: usize,
         keep: impl Fn(&[f32], usize, &mut [T]),
     ) -> Vec<T> {
-        let mut kept = vec![T::default(); (values.len() / d).div_ceil(TOGETHER) * each];
-        for (position, row) in values.chunks_exact(d).enumerate() {
-            keep(
-                row,
-                position % TOGETHER,
-                &mut kept[position / TOGETHER * each..][..each],
-            );
+        let groups = (values.len() / heads / d).div_ceil(together);
+        let mut kept = vec![T::default(); groups * heads * each];
+        for (at, row) in values.chunks_exact(d).enumerate() {
+            let (position, head) = (at / heads, at % heads);
+            let place = position / together * heads + head;
+            keep(row, position % together, &mut kept[place * each..][..each]);
         }
         kept
     }
 
-    /// The largest difference from the formula.
+    /// The largest difference from the formula of two heads in the middle of four.
     fn worst<T: Kept>(d: usize, length: usize, capacity: usize) -> f64 {
-        let (q, keys, values) = (numbers(d, 0.0), numbers(capacity * d, 1.0), numbers(capacity * d, 2.0));
-        let (mut y, mut scratch) = (vec![f32::NAN; d], Scratch::default());
-        let kept_keys = kept(&keys, d, T::keys(d), T::keep_key);
-        let kept_values = kept(&values, d, T::values(d), T::keep_value);
-        attend::<T>(&q, &kept_keys, &kept_values, length, &mut scratch, &mut y);
-        let weights: Vec<f64> = keys
-            .chunks_exact(d)
-            .take(length)
-            .map(|key| {
-                q.iter()
-                    .zip(key)
-                    .map(|(q, key)| f64::from(*q) * f64::from(*key))
-                    .sum::<f64>()
-            })
-            .map(|score| (score / (d as f64).sqrt()).exp())
-            .collect();
-        let differences = (0..d).map(|i| {
-            let sum: f64 = weights
-                .iter()
-                .zip(values.chunks_exact(d))
-                .map(|(w, value)| w * f64::from(value[i]))
-                .sum();
-            (f64::from(y[i]) - sum / weights.iter().sum::<f64>()).abs()
+        const HEADS: usize = 4;
+        let [q, keys, values] = [1, capacity, capacity].map(|rows| numbers(rows * HEADS * d, rows as f32));
+        let (mut y, mut scratch) = (vec![f32::NAN; 2 * d], Scratch::default());
+        let kept_keys = kept(&keys, [HEADS, d], TOGETHER, T::keys(d), T::keep_key);
+        let kept_values = kept(&values, [HEADS, d], FEW, T::values(d), T::keep_value);
+        attend::<T>(
+            &q[d..3 * d],
+            d,
+            &Heads::new(&kept_keys, HEADS, 1, T::keys(d)),
+            &Heads::new(&kept_values, HEADS, 1, T::values(d)),
+            length,
+            &mut scratch,
+            &mut y,
+        );
+        let differences = (1..3).map(|head| {
+            let row = |of: &[f32], position: usize| -> Vec<f64> {
+                let row = &of[(position * HEADS + head) * d..][..d];
+                row.iter().copied().map(f64::from).collect()
+            };
+            let query = row(&q, 0);
+            let weights: Vec<f64> = (0..length)
+                .map(|position| {
+                    query
+                        .iter()
+                        .zip(row(&keys, position))
+                        .map(|(q, key)| q * key)
+                        .sum::<f64>()
+                })
+                .map(|score| (score / (d as f64).sqrt()).exp())
+                .collect();
+            let differences = (0..d).map(|i| {
+                let sum: f64 = (0..length)
+                    .map(|position| weights[position] * row(&values, position)[i])
+                    .sum();
+                (f64::from(y[(head - 1) * d + i]) - sum / weights.iter().sum::<f64>()).abs()
+            });
+            differences.fold(0.0, f64::max)
         });
         differences.fold(0.0, f64::max)
     }
 
     #[test]
     fn attention_is_the_formula() {
-        for (d, length, capacity) in [(1, 1, 1), (3, 5, 7), (64, 4, 4), (64, 18, 32), (9, 6, 6), (10, 3, 5)] {
+        for (d, length, capacity) in [
+            (1, 1, 1),
+            (3, 5, 7),
+            (64, 4, 4),
+            (64, 18, 32),
+            (9, 6, 6),
+            (10, 3, 5),
+            (2, 21, 32),
+            (8, 37, 48),
+        ] {
             let exact = worst::<Exact>(d, length, capacity);
             assert!(exact < 2e-6, "{d} {length}: {exact}");
             let rough = worst::<EightBit>(d, length, capacity);

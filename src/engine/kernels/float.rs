@@ -96,7 +96,12 @@ pub fn max(values: &[f32]) -> f32 {
 #[must_use]
 pub fn argmax(values: &[f32]) -> usize {
     let most = max(values);
-    values.iter().position(|value| *value >= most).unwrap_or(0)
+    // In which chunk it is first: that needs no number by itself.
+    let (chunks, _) = values.as_chunks::<WIDE>();
+    let is_in = |chunk: &[f32; WIDE]| chunk.iter().map(|value| u32::from(*value >= most)).sum::<u32>() > 0;
+    let before = WIDE * chunks.iter().position(is_in).unwrap_or(chunks.len());
+    let rest = values[before..].iter().position(|value| *value >= most);
+    rest.map_or(0, |at| before + at)
 }
 
 /// `Σ eˣ⁻ᵐ` with `m` the largest: what softmax and cross entropy divide by. Returns `(m, sum)`.

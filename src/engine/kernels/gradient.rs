@@ -29,12 +29,11 @@ pub(super) fn round<L: Loops>(loops: &L, w: &Packed, dy: &[f32], m: usize, to: &
     assert_eq!(dy.len(), m * n, "shape of a gradient");
     let largest = w.largest_scales();
     to.fill_tiles(loops, m, n, |token, first, values| {
-        let scaled = dy[token * n + first..][..GROUP.min(n - first)]
-            .iter()
-            .zip(&largest[first..]);
-        for (value, (dy, scale)) in values.iter_mut().zip(scaled) {
+        let (dy, beyond) = (&dy[token * n + first..(token + 1) * n], values.len().min(n - first));
+        for ((value, dy), scale) in values.iter_mut().zip(dy).zip(&largest[first..]) {
             *value = dy * scale;
         }
+        values[beyond..].fill(0.0);
     });
 }
 

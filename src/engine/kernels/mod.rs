@@ -46,6 +46,7 @@ pub use packed::{Block, GROUP, Order, PANEL, Packed, Packer};
 pub use product::{Target, View};
 
 use activations::{Group, Rounded};
+use attention::Heads;
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 use relaxed::Relaxed;
 
@@ -59,6 +60,12 @@ pub trait Kernels: Debug + Sync {
     /// # Panics
     /// When there are not `m * k` values.
     fn round(&self, x: &[f32], m: usize, k: usize, to: &mut Activations);
+
+    /// The same for rows that are multiplied one by one, each with a matrix of its own.
+    ///
+    /// # Panics
+    /// When there are not `m * k` values.
+    fn round_rows(&self, x: &[f32], m: usize, k: usize, to: &mut Activations);
 
     /// `y = x·Wᵀ` for some panels of 16 outputs: `[m, k]` → those columns of `[m, n]`.
     ///
@@ -81,11 +88,11 @@ pub trait Kernels: Debug + Sync {
         unsafe { self.matmul_panels(w, x, 0..w.panels(), &target) }
     }
 
-    /// `y = x·Wᵀ` of one token, for as many panels as `y` has, which lie one after the other.
+    /// The dot products of each head's query, from [`Kernels::round_rows`], with its keys: `[panel][head]`.
     ///
     /// # Panics
     /// When shapes do not fit.
-    fn rows(&self, panels: &[Block], x: &Activations, y: &mut [[f32; PANEL]]);
+    fn scores(&self, keys: &Heads<Block>, queries: &Activations, scores: &mut [[f32; PANEL]]);
 
     /// Rounds the gradient of a product's result, `[m, n]`, to 7 bits, for this matrix.
     ///
@@ -130,6 +137,13 @@ trait Loops: Debug + Sync {
     /// Rounds a group of inputs.
     fn round(&self, inputs: &[f32; GROUP]) -> Rounded;
 
+    /// Rounds a group of inputs of four tokens.
+    fn round_tile(&self, inputs: &[[f32; GROUP]; 4], to: &mut Group<4>) {
+        for (token, inputs) in inputs.iter().enumerate() {
+            to.set(token, &self.round(inputs));
+        }
+    }
+
     /// 16 outputs of each of two panels, of one token, over as many groups as there are. Writing is bound by memory, and two
     /// streams are read faster than one: in 0.8 of the time (V8 15.6, AMD EPYC of family 25).
     fn row(&self, panels: [&[Block]; 2], x: &[Group<1>], y: &mut [[f32; PANEL]; 2]);
@@ -156,12 +170,14 @@ impl<T: Loops> Kernels for T {
     fn round(&self, x: &[f32], m: usize, k: usize, to: &mut Activations) {
         assert_eq!(x.len(), m * k, "{m} rows of {k}");
         to.fill(self, m, k, |token, first, inputs| {
-            let x = &x[token * k + first..(token + 1) * k];
-            match x.first_chunk() {
-                // A copy of a known length is a few instructions; one of any length is a call out of WebAssembly.
-                Some(x) => *inputs = *x,
-                None => inputs[..x.len()].copy_from_slice(x),
-            }
+            copy(&x[token * k + first..(token + 1) * k], inputs);
+        });
+    }
+
+    fn round_rows(&self, x: &[f32], m: usize, k: usize, to: &mut Activations) {
+        assert_eq!(x.len(), m * k, "{m} rows of {k}");
+        to.fill_rows(self, m, k, |token, first, inputs| {
+            copy(&x[token * k + first..(token + 1) * k], inputs);
         });
     }
 
@@ -171,8 +187,8 @@ impl<T: Loops> Kernels for T {
         unsafe { product::matmul_panels(self, w, x, panels, y) }
     }
 
-    fn rows(&self, panels: &[Block], x: &Activations, y: &mut [[f32; PANEL]]) {
-        product::rows(self, panels, x, y);
+    fn scores(&self, keys: &Heads<Block>, queries: &Activations, scores: &mut [[f32; PANEL]]) {
+        product::scores(self, keys, queries, scores);
     }
 
     fn round_gradient(&self, w: &Packed, dy: &[f32], m: usize, to: &mut Activations) {
@@ -193,6 +209,19 @@ impl<T: Loops> Kernels for T {
     fn gemm_rows(&self, a: View, b: View, rows: Range<usize>, c: &mut [f32], scratch: &mut Scratch) {
         product::gemm_rows(self, a, b, rows, c, scratch);
     }
+}
+
+/// The first of `x`, as many as fit, and zeros after them.
+#[inline]
+fn copy(x: &[f32], to: &mut [f32; GROUP]) {
+    // A copy of a known length is a few instructions; one of any length is a call out of WebAssembly.
+    if let Some(x) = x.first_chunk() {
+        *to = *x;
+        return;
+    }
+    let (some, beyond) = to.split_at_mut(x.len());
+    some.copy_from_slice(x);
+    beyond.fill(0.0);
 }
 
 /// The fastest kernels of this machine that compute what they should.

@@ -66,16 +66,24 @@ impl Block {
 
     fn set_inputs(&mut self, output: usize, inputs: &[f32; GROUP]) {
         // A sum of zeros, unless a value is not finite: such a value has to reach the result.
-        let most = float::max(&inputs.map(f32::abs));
+        // The bits of positive numbers are in their order: whole numbers' maximum is an instruction, in WebAssembly too.
+        let bits = inputs.iter().map(|input| input.abs().to_bits());
+        let most = f32::from_bits(bits.fold(0, u32::max));
         let probe = float::sum(inputs, |input| input * 0.0);
         let scale = round_up(most / 127.0) + probe;
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
         self.scales[output] = (scale.to_bits() >> 16) as u16;
-        let weights = inputs.map(|input| (input * inverse + MAGIC).to_bits() as i8);
+        let rounded = inputs.map(|input| input * inverse + MAGIC);
+        let weights = rounded.map(|rounded| rounded.to_bits() as i8);
         for (step, weights) in self.weights.iter_mut().zip(weights.as_chunks::<QUAD>().0) {
             step[output / QUAD].as_chunks_mut::<QUAD>().0[output % QUAD] = *weights;
         }
-        self.sums[output] = weights.into_iter().map(i16::from).sum();
+        // The magic number's own bits end in more zeros than a sum has bits.
+        let sum = rounded
+            .iter()
+            .map(|rounded| rounded.to_bits())
+            .fold(0, u32::wrapping_add);
+        self.sums[output] = sum as i16;
     }
 }
 

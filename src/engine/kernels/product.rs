@@ -3,8 +3,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::attention::Heads;
 use super::float::{axpy, dot};
-use super::packed::{Block, GROUP, PANEL, Packed};
+use super::packed::{Block, PANEL, Packed};
 use super::{Activations, Loops, Scratch};
 
 /// An output `[m, n]` of which several threads write different columns, and what is added to each of its rows.
@@ -88,37 +89,18 @@ fn in_turns(all: Range<usize>) -> impl Iterator<Item = [usize; 2]> {
     (all.start..).zip(all.end - half..all.end).map(Into::into)
 }
 
-/// Hands over the outputs of each panel, of the only token.
-fn for_rows<'w, L: Loops>(
-    loops: &L,
-    blocks: impl Fn(usize) -> &'w [Block],
-    panels: Range<usize>,
-    x: &Activations,
-    mut each: impl FnMut(usize, &[f32; PANEL]),
-) {
-    for pair in in_turns(panels) {
-        let mut sums = [[0.0; PANEL]; 2];
-        loops.row(pair.map(&blocks), x.one(), &mut sums);
-        for (panel, sums) in pair.into_iter().zip(&sums) {
-            each(panel, sums);
+/// As [`super::Kernels::scores`].
+pub(super) fn scores<L: Loops>(loops: &L, keys: &Heads<Block>, queries: &Activations, scores: &mut [[f32; PANEL]]) {
+    let heads = queries.tokens();
+    for pair in in_turns(0..scores.len() / heads) {
+        for head in 0..heads {
+            let mut sums = [[0.0; PANEL]; 2];
+            loops.row(pair.map(|panel| keys.of(panel, head)), queries.row(head), &mut sums);
+            for (panel, sums) in pair.into_iter().zip(sums) {
+                scores[panel * heads + head] = sums;
+            }
         }
     }
-}
-
-/// As [`super::Kernels::rows`].
-pub(super) fn rows<L: Loops>(loops: &L, blocks: &[Block], x: &Activations, y: &mut [[f32; PANEL]]) {
-    let groups = x.inputs().div_ceil(GROUP);
-    assert!(
-        x.tokens() == 1 && blocks.len() >= y.len() * groups,
-        "panels of a product"
-    );
-    for_rows(
-        loops,
-        |panel| &blocks[panel * groups..][..groups],
-        0..y.len(),
-        x,
-        |panel, sums| y[panel] = *sums,
-    );
 }
 
 /// # Safety
@@ -128,16 +110,14 @@ pub(super) unsafe fn matmul_panels<L: Loops>(loops: &L, w: &Packed, x: &Activati
     assert_eq!((w.inputs(), w.outputs()), (x.inputs(), y.n), "shapes of a product");
     assert_eq!(x.tokens(), y.m, "tokens of a product");
     if y.m == 1 {
-        for_rows(
-            loops,
-            |panel| w.panel(panel),
-            panels,
-            x,
-            |panel, sums| {
+        for pair in in_turns(panels) {
+            let mut sums = [[0.0; PANEL]; 2];
+            loops.row(pair.map(|panel| w.panel(panel)), x.row(0), &mut sums);
+            for (panel, sums) in pair.into_iter().zip(&sums) {
                 // SAFETY: the caller's promise.
                 unsafe { y.write(0, panel, sums) }
-            },
-        );
+            }
+        }
         return;
     }
     for panel in panels {

@@ -15,7 +15,7 @@ use core::arch::wasm32::{
 use super::Loops;
 use super::activations::{Group, Rounded};
 use super::packed::{Block, GROUP, PANEL, QUADS};
-use super::simd128::{accumulate, load, product, round, scales, splats, start, sum, transpose};
+use super::simd128::{accumulate, load, product, round, round_tile, scales, splats, start, sum, transpose};
 
 /// 128-bit vectors with relaxed instructions, which add products in pairs or in fours first.
 #[derive(Debug)]
@@ -48,6 +48,10 @@ impl<const PAIRS: bool> Loops for Relaxed<PAIRS> {
 
     fn round(&self, inputs: &[f32; GROUP]) -> Rounded {
         round(inputs)
+    }
+
+    fn round_tile(&self, inputs: &[[f32; GROUP]; 4], to: &mut Group<4>) {
+        round_tile(inputs, to);
     }
 
     fn row(&self, panels: [&[Block]; 2], x: &[Group<1>], y: &mut [[f32; PANEL]; 2]) {

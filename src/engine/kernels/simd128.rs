@@ -4,11 +4,12 @@
 //! Hot loops are small functions of their own, called often: V8 does not replace a function while it runs.
 
 use core::arch::wasm32::{
-    f32x4_add, f32x4_convert_i32x4, f32x4_extract_lane, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat,
-    i8x16_narrow_i16x8, i8x16_shuffle, i16x8_add, i16x8_extadd_pairwise_i8x16, i16x8_extend_high_i8x16,
-    i16x8_extend_low_i8x16, i16x8_extend_low_u8x16, i16x8_narrow_i32x4, i16x8_q15mulr_sat, i16x8_splat, i32x4_add,
-    i32x4_dot_i16x8, i32x4_extadd_pairwise_i16x8, i32x4_extend_low_u16x8, i32x4_shl, i32x4_shuffle, i32x4_splat,
-    u8x16_narrow_i16x8, u32x4_splat, v128, v128_and, v128_load, v128_load64_splat, v128_load64_zero, v128_store,
+    f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_extract_lane, f32x4_gt, f32x4_mul, f32x4_pmax, f32x4_pmin,
+    f32x4_splat, f32x4_sub, i8x16_narrow_i16x8, i8x16_shuffle, i16x8_add, i16x8_extadd_pairwise_i8x16,
+    i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i16x8_extend_low_u8x16, i16x8_narrow_i32x4, i16x8_q15mulr_sat,
+    i16x8_splat, i32x4_add, i32x4_dot_i16x8, i32x4_extadd_pairwise_i16x8, i32x4_extend_low_u16x8, i32x4_neg, i32x4_shl,
+    i32x4_shuffle, i32x4_splat, i32x4_sub, i64x2_shuffle, u8x16_narrow_i16x8, u32x4_splat, v128, v128_and, v128_load,
+    v128_load64_splat, v128_load64_zero, v128_store,
 };
 
 use super::Loops;
@@ -26,6 +27,10 @@ impl Loops for Simd128 {
 
     fn round(&self, inputs: &[f32; GROUP]) -> Rounded {
         round(inputs)
+    }
+
+    fn round_tile(&self, inputs: &[[f32; GROUP]; 4], to: &mut Group<4>) {
+        round_tile(inputs, to);
     }
 
     fn row(&self, panels: [&[Block]; 2], x: &[Group<1>], y: &mut [[f32; PANEL]; 2]) {
@@ -58,11 +63,12 @@ pub(super) fn load<T: Copy, const N: usize>(from: &[T; N]) -> v128 {
     unsafe { v128_load(from.as_ptr().cast()) }
 }
 
-/// Writes four numbers.
+/// Writes 16 bytes.
 #[inline]
 #[expect(unsafe_code, reason = "writes a vector")]
-pub(super) fn store(to: &mut [f32; 4], value: v128) {
-    // SAFETY: 16 bytes, and no alignment is asked for.
+pub(super) fn store<T: Copy, const N: usize>(to: &mut [T; N], value: v128) {
+    const { assert!(size_of::<[T; N]>() == 16, "a vector") }
+    // SAFETY: 16 bytes (all callers have numbers there), and no alignment is asked for.
     unsafe { v128_store(to.as_mut_ptr().cast(), value) }
 }
 
@@ -132,7 +138,6 @@ fn join(low: v128, high: v128) -> v128 {
 }
 
 #[inline(never)]
-#[expect(unsafe_code, reason = "writes vectors")]
 pub(super) fn round(inputs: &[f32; GROUP]) -> Rounded {
     let quads = inputs.as_chunks::<4>().0;
     let (mut least, mut most, mut probe) = (f32x4_splat(0.0), f32x4_splat(0.0), f32x4_splat(0.0));
@@ -159,11 +164,73 @@ pub(super) fn round(inputs: &[f32; GROUP]) -> Rounded {
         for (quads, bytes) in quads.as_chunks::<4>().0.iter().zip(bytes.as_chunks_mut::<16>().0) {
             let [a, b, c, d] = [value(&quads[0]), value(&quads[1]), value(&quads[2]), value(&quads[3])];
             let (low, high) = (i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
-            // SAFETY: 16 bytes, and no alignment is asked for.
-            unsafe { v128_store(bytes.as_mut_ptr().cast(), u8x16_narrow_i16x8(low, high)) }
+            store(bytes, u8x16_narrow_i16x8(low, high));
         }
         bytes
     })
+}
+
+/// A token in each lane, so that nothing goes across lanes.
+#[inline(never)]
+pub(super) fn round_tile(inputs: &[[f32; GROUP]; 4], to: &mut Group<4>) {
+    let nothing = f32x4_splat(0.0);
+    let (mut least, mut most, mut probe) = ([nothing; 4], [nothing; 4], [nothing; 4]);
+    for (token, inputs) in inputs.iter().enumerate() {
+        for inputs in inputs.as_chunks::<4>().0 {
+            let inputs = load(inputs);
+            least[token] = f32x4_pmin(least[token], inputs);
+            most[token] = f32x4_pmax(most[token], inputs);
+            // A sum of zeros, unless an input is not finite: such an input has to reach the result.
+            probe[token] = f32x4_add(probe[token], f32x4_mul(inputs, nothing));
+        }
+    }
+    let least = of_all(least, |a, b| f32x4_pmin(a, b));
+    let most = of_all(most, |a, b| f32x4_pmax(a, b));
+    let probe = of_all(probe, |a, b| f32x4_add(a, b));
+    let (magic, largest) = (f32x4_splat(MAGIC), f32x4_splat(127.0));
+    let scale = f32x4_div(f32x4_sub(most, least), largest);
+    let is_some = f32x4_gt(scale, f32x4_splat(1e-36));
+    let inverse = v128_and(f32x4_div(f32x4_splat(1.0), scale), is_some);
+    let zero = f32x4_sub(f32x4_sub(magic, f32x4_mul(least, inverse)), magic);
+    let is_finite = f32x4_gt(inverse, nothing);
+    store(&mut to.scales, f32x4_add(v128_and(scale, is_finite), probe));
+    let zero_bits = v128_and(f32x4_add(zero, magic), i32x4_splat(127));
+    store(&mut to.offsets, i32x4_neg(zero_bits));
+    for (step, values) in to.values.iter_mut().enumerate() {
+        let inputs = [0, 1, 2, 3].map(|token| load(&inputs[token].as_chunks::<4>().0[step]));
+        let [a, b, c, d] = transposed(inputs).map(|inputs| {
+            let value = f32x4_add(f32x4_mul(inputs, inverse), zero);
+            f32x4_add(f32x4_pmin(largest, f32x4_pmax(nothing, value)), magic)
+        });
+        // The magic number's own bits are added up with the others, and taken off at the end.
+        let cd = i32x4_add(i32x4_shl(d, 8), c);
+        let bcd = i32x4_add(i32x4_shl(cd, 8), b);
+        let all = i32x4_add(i32x4_shl(bcd, 8), a);
+        store(values, i32x4_sub(all, i32x4_splat(MAGICS)));
+    }
+}
+
+/// [`MAGIC`]'s bits, shifted by no byte, one, two and three, and added up.
+const MAGICS: i32 = (MAGIC.to_bits()).wrapping_mul(0x0101_0101) as i32;
+
+/// What `of` makes of all four vectors' lanes, each vector's in a lane.
+#[inline]
+fn of_all(vectors: [v128; 4], of: impl Fn(v128, v128) -> v128) -> v128 {
+    let [a, b, c, d] = transposed(vectors);
+    of(of(a, c), of(b, d))
+}
+
+/// Rows of four → columns.
+#[inline]
+fn transposed([a, b, c, d]: [v128; 4]) -> [v128; 4] {
+    let (ab, cd) = (i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<0, 4, 1, 5>(c, d));
+    let (ab_late, cd_late) = (i32x4_shuffle::<2, 6, 3, 7>(a, b), i32x4_shuffle::<2, 6, 3, 7>(c, d));
+    [
+        i64x2_shuffle::<0, 2>(ab, cd),
+        i64x2_shuffle::<1, 3>(ab, cd),
+        i64x2_shuffle::<0, 2>(ab_late, cd_late),
+        i64x2_shuffle::<1, 3>(ab_late, cd_late),
+    ]
 }
 
 #[inline(never)]
@@ -233,7 +300,7 @@ fn tile_quad(block: &Block, quad: usize, x: &Group<4>, y: &mut [[f32; PANEL]; 4]
 }
 
 #[inline(never)]
-#[expect(unsafe_code, reason = "reads and writes vectors")]
+#[expect(unsafe_code, reason = "reads a vector")]
 pub(super) fn transpose(block: &Block, ratios: &[i16; PANEL], panel: usize, quarter: usize, to: &mut Block) {
     let (Some(from), Some(to)) = (
         block.weights.as_chunks::<QUADS>().0.get(panel),
@@ -249,14 +316,12 @@ pub(super) fn transpose(block: &Block, ratios: &[i16; PANEL], panel: usize, quar
             let columns = i8x16_shuffle::<0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15>(weights, weights);
             let first = i16x8_q15mulr_sat(i16x8_extend_low_i8x16(columns), ratios);
             let second = i16x8_q15mulr_sat(i16x8_extend_high_i8x16(columns), ratios);
-            // SAFETY: 16 bytes, and no alignment is asked for.
-            unsafe { v128_store(to[quad][step].as_mut_ptr().cast(), i8x16_narrow_i16x8(first, second)) }
+            store(&mut to[quad][step], i8x16_narrow_i16x8(first, second));
         }
     }
 }
 
 #[inline(never)]
-#[expect(unsafe_code, reason = "writes a vector")]
 pub(super) fn sum(block: &mut Block) {
     let mut pairs = [i16x8_splat(0); QUADS];
     for quads in &block.weights {
@@ -265,11 +330,9 @@ pub(super) fn sum(block: &mut Block) {
         }
     }
     let [a, b, c, d] = pairs.map(|pairs| i32x4_extadd_pairwise_i16x8(pairs));
-    let (low, high) = block.sums.split_at_mut(8);
-    // SAFETY: 16 bytes each, and no alignment is asked for.
-    unsafe {
-        v128_store(low.as_mut_ptr().cast(), i16x8_narrow_i32x4(a, b));
-        v128_store(high.as_mut_ptr().cast(), i16x8_narrow_i32x4(c, d));
+    let sums = [i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d)];
+    for (to, sums) in block.sums.as_chunks_mut::<8>().0.iter_mut().zip(sums) {
+        store(to, sums);
     }
 }
 

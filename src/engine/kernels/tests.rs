@@ -68,8 +68,12 @@ impl Kernels for Broken {
         unsafe { PLAIN.matmul_panels(w, &ones, panels, y) }
     }
 
-    fn rows(&self, panels: &[Block], x: &Activations, y: &mut [[f32; PANEL]]) {
-        PLAIN.rows(panels, x, y);
+    fn round_rows(&self, x: &[f32], m: usize, k: usize, to: &mut Activations) {
+        PLAIN.round_rows(x, m, k, to);
+    }
+
+    fn scores(&self, keys: &Heads<Block>, queries: &Activations, scores: &mut [[f32; PANEL]]) {
+        PLAIN.scores(keys, queries, scores);
     }
 
     fn round_gradient(&self, w: &Packed, dy: &[f32], m: usize, to: &mut Activations) {
