@@ -17,9 +17,10 @@ use crate::settings::{Objective, Sampling, Teaching};
 
 /// Rounds of practice in a lesson, at least …
 const LEAST_ROUNDS: usize = 4;
-/// … and at most, as long as the model has not come half the way to the KL target: where the automatic rater has become honest late,
-/// there is much to catch up on.
+/// … and at most, as long as there is way to go: where the automatic rater has become honest late, there is much to catch up on.
 const MOST_ROUNDS: usize = 10;
+/// The part of the way to the KL target after which the least is enough.
+const NEARLY_THERE: f64 = 0.7;
 
 /// Who judges what is practised, and what that is about.
 pub struct Practice {
@@ -139,7 +140,7 @@ impl Course {
             Stage::Practised(mut lesson) => {
                 let report = lesson.step(learner, model)?;
                 self.rounds += 1;
-                let most = if report.kl < 0.5 * self.teaching.kl_target {
+                let most = if report.kl < NEARLY_THERE * self.teaching.kl_target {
                     MOST_ROUNDS
                 } else {
                     LEAST_ROUNDS

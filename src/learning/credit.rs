@@ -6,10 +6,12 @@
 //! theirs), and is answerable for what comes from it on, less and less for what comes later:
 //!
 //! ```text
-//! Gₜ = rₜ + γ · Gₜ₊₁           Aₜ = Gₜ − mean of Gₜ over the texts that have a token t
+//! Gₜ = rₜ + γ · Gₜ₊₁           Aₜ = Gₜ − what is usual at t
 //! ```
 //!
-//! (`γ` against variance: Schulman et al. 2016, arXiv 1506.02438.) What does not add up, such as the share of different words, is
+//! (`γ` against variance: Schulman et al. 2016, arXiv 1506.02438.) Usual is the mean of Gₜ over the texts that have a token t, drawn
+//! to that of all tokens where these are few: what only one text reaches would be worth nothing there otherwise, and whoever likes
+//! short texts learns from where the long ones go on. What does not add up, such as the share of different words, is
 //! laid to all tokens alike. In the lab, the mentor's reward rose by 9 % in ten lessons without this, and by 30 % with it.
 //!
 //! What likes a word gets that word everywhere. Hence a pair of tokens counts against a text as far as the others of its round have
@@ -31,8 +33,11 @@ const HORIZON: f64 = 0.9;
 /// The root mean square of a round's advantages.
 const SPREAD: f64 = 0.2;
 
+/// As many texts as have a token at a place say what is usual there; what fewer lack of that, all places together say.
+const ENOUGH: f64 = 4.0;
+
 /// What a pair of tokens that all others of the round have costs.
-const COMMONPLACE: f64 = 0.2;
+const COMMONPLACE: f64 = 0.3;
 
 /// Advantages of each token of some texts about one prompt, which the untaught model has read.
 pub fn of_tokens(
@@ -129,12 +134,14 @@ impl Slopes {
     }
 }
 
-/// Takes from each value the mean of those at its place.
+/// Takes from each value what is usual at its place: the mean of those there, and so far as they are few, of all values.
 fn centre(all: &mut [Vec<f64>]) {
     let longest = all.iter().map(Vec::len).max().unwrap_or(0);
+    let anywhere = mean(&all.concat());
     for at in 0..longest {
         let there: Vec<f64> = all.iter().filter_map(|values| values.get(at).copied()).collect();
-        let usual = mean(&there);
+        let lack = (ENOUGH - there.len() as f64).max(0.0);
+        let usual = (there.iter().sum::<f64>() + lack * anywhere) / (there.len() as f64 + lack);
         for value in all.iter_mut().filter_map(|values| values.get_mut(at)) {
             *value -= usual;
         }
@@ -196,9 +203,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_alike_at_a_place_is_nobodys_credit() {
-        let mut all = [vec![1.0, 5.0], vec![3.0]];
+    fn what_is_usual_is_nobodys_credit_but_one_text_does_not_say_what_is() {
+        let mut all = [vec![1.0, 6.0], vec![2.0]];
         centre(&mut all);
-        assert_eq!(all, [vec![-1.0, 0.0], vec![1.0]]);
+        assert_eq!(all, [vec![-1.25, 2.25], vec![-0.25]]);
+        let mut enough = [vec![4.0, 8.0], vec![4.0], vec![2.0], vec![2.0]];
+        centre(&mut enough);
+        assert_eq!(enough, [vec![1.0, 3.0], vec![1.0], vec![-1.0], vec![-1.0]]);
     }
 }

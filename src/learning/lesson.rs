@@ -285,10 +285,11 @@ impl Lesson {
             kl_weight, kl_target, ..
         } = self.teaching;
         let is_practice = self.texts.iter().all(|text| matches!(text.role, Role::Judged(_)));
-        let kl_weight = if is_practice {
-            restraint(kl_weight, kl, kl_target)
-        } else {
-            kl_weight
+        let restraint = restraint(kl_weight, kl, kl_target);
+        let kl_weight = match self.teaching.objective {
+            Objective::RewardWeighted => kl_weight,
+            Objective::Advantage if is_practice => restraint,
+            Objective::Advantage => restraint.max(kl_weight),
         };
         let shares = self.shares();
         let texts = evaluations.into_iter().zip(hidden).zip(coefficients.iter().zip(shares));

@@ -66,12 +66,12 @@ pub fn damped(advantage: f64, ratio: f64) -> f64 {
     }
 }
 
-/// The weight `β` of the divergence from the untaught model in practice, where the model's own fresh texts diverge by `kl`: what is
-/// set, times the square of `kl`'s share of the target. It adapts as the coefficient of Ziegler et al. 2019 (arXiv 1909.08593,
-/// section 2.2) does, but at once and without a memory: a lesson has few steps.
+/// The weight `β` of the divergence from the untaught model, where a lesson's texts diverge by `kl`: what is set, times the square of
+/// `kl`'s share of the target. It adapts as the coefficient of Ziegler et al. 2019 (arXiv 1909.08593, section 2.2) does, but at once
+/// and without a memory: a lesson has few steps.
 ///
-/// What the person said takes the weight that is set: their texts need not be like the model's any more, and a single rating says so
-/// little that most of what it changes is chance.
+/// That is practice. What the person said never takes less than the weight that is set: a single rating says so little that most of
+/// what it changes is chance.
 #[must_use]
 pub fn restraint(set: f64, kl: f64, target: f64) -> f64 {
     set * (kl / target).powi(2).min(MOST_RESTRAINT)
