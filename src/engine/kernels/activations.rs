@@ -89,22 +89,7 @@ pub struct Activations {
 
 impl Activations {
     /// Rounds what `read(token, first, inputs)` writes, token by token: as many inputs as there are from the first on, zeros
-    /// after them.
-    pub(super) fn fill<L: Loops>(
-        &mut self,
-        loops: &L,
-        m: usize,
-        k: usize,
-        read: impl Fn(usize, usize, &mut [f32; GROUP]) + Sync,
-    ) {
-        if m == 1 {
-            self.fill_rows(loops, m, k, read);
-        } else {
-            self.fill_tiles(loops, m, k, read);
-        }
-    }
-
-    /// The same, but no token is one of a tile.
+    /// after them. No token is one of a tile.
     pub(super) fn fill_rows<L: Loops>(
         &mut self,
         loops: &L,
@@ -118,7 +103,7 @@ impl Activations {
         });
     }
 
-    /// The same, but a single token too is one of a tile.
+    /// The same in tiles, a single token too.
     pub(super) fn fill_tiles<L: Loops>(
         &mut self,
         loops: &L,

@@ -65,6 +65,11 @@ impl<'k, T> Heads<'k, T> {
         Self { kept, all, first, each }
     }
 
+    /// How much a group holds of a head.
+    pub(super) const fn each(&self) -> usize {
+        self.each
+    }
+
     /// What a group holds of a head.
     #[inline]
     pub(super) fn of(&self, group: usize, head: usize) -> &'k [T] {

@@ -168,17 +168,16 @@ impl<T: Loops> Kernels for T {
     }
 
     fn round(&self, x: &[f32], m: usize, k: usize, to: &mut Activations) {
+        if m == 1 {
+            return self.round_rows(x, m, k, to);
+        }
         assert_eq!(x.len(), m * k, "{m} rows of {k}");
-        to.fill(self, m, k, |token, first, inputs| {
-            copy(&x[token * k + first..(token + 1) * k], inputs);
-        });
+        to.fill_tiles(self, m, k, copy(x, k));
     }
 
     fn round_rows(&self, x: &[f32], m: usize, k: usize, to: &mut Activations) {
         assert_eq!(x.len(), m * k, "{m} rows of {k}");
-        to.fill_rows(self, m, k, |token, first, inputs| {
-            copy(&x[token * k + first..(token + 1) * k], inputs);
-        });
+        to.fill_rows(self, m, k, copy(x, k));
     }
 
     #[expect(unsafe_code, reason = "passed on")]
@@ -211,17 +210,19 @@ impl<T: Loops> Kernels for T {
     }
 }
 
-/// The first of `x`, as many as fit, and zeros after them.
-#[inline]
-fn copy(x: &[f32], to: &mut [f32; GROUP]) {
-    // A copy of a known length is a few instructions; one of any length is a call out of WebAssembly.
-    if let Some(x) = x.first_chunk() {
-        *to = *x;
-        return;
+/// Copies a token's inputs from the first on, as many as there are of `k`, and zeros after them.
+fn copy(x: &[f32], k: usize) -> impl Fn(usize, usize, &mut [f32; GROUP]) + Sync {
+    move |token, first, to| {
+        let x = &x[token * k + first..(token + 1) * k];
+        // A copy of a known length is a few instructions; one of any length is a call out of WebAssembly.
+        if let Some(x) = x.first_chunk() {
+            *to = *x;
+            return;
+        }
+        let (some, beyond) = to.split_at_mut(x.len());
+        some.copy_from_slice(x);
+        beyond.fill(0.0);
     }
-    let (some, beyond) = to.split_at_mut(x.len());
-    some.copy_from_slice(x);
-    beyond.fill(0.0);
 }
 
 /// The fastest kernels of this machine that compute what they should.

@@ -65,10 +65,10 @@ impl Block {
     }
 
     fn set_inputs(&mut self, output: usize, inputs: &[f32; GROUP]) {
-        // A sum of zeros, unless a value is not finite: such a value has to reach the result.
         // The bits of positive numbers are in their order: whole numbers' maximum is an instruction, in WebAssembly too.
         let bits = inputs.iter().map(|input| input.abs().to_bits());
         let most = f32::from_bits(bits.fold(0, u32::max));
+        // A sum of zeros, unless a value is not finite: such a value has to reach the result.
         let probe = float::sum(inputs, |input| input * 0.0);
         let scale = round_up(most / 127.0) + probe;
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::attention::Heads;
 use super::float::{axpy, dot};
-use super::packed::{Block, PANEL, Packed};
+use super::packed::{Block, GROUP, PANEL, Packed};
 use super::{Activations, Loops, Scratch};
 
 /// An output `[m, n]` of which several threads write different columns, and what is added to each of its rows.
@@ -92,6 +92,10 @@ fn in_turns(all: Range<usize>) -> impl Iterator<Item = [usize; 2]> {
 /// As [`super::Kernels::scores`].
 pub(super) fn scores<L: Loops>(loops: &L, keys: &Heads<Block>, queries: &Activations, scores: &mut [[f32; PANEL]]) {
     let heads = queries.tokens();
+    assert!(
+        keys.each() == queries.inputs().div_ceil(GROUP) && scores.len().is_multiple_of(heads),
+        "shapes of scores"
+    );
     for pair in in_turns(0..scores.len() / heads) {
         for head in 0..heads {
             let mut sums = [[0.0; PANEL]; 2];
