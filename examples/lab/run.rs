@@ -60,7 +60,10 @@ const TAUGHT: [&str; 30] = [
 ];
 
 /// Texts for each held-out prompt.
-const EACH: usize = 4;
+const EACH: usize = 8;
+
+/// Of so many texts the automatic rater chooses one.
+const CHOICE: usize = 4;
 
 /// What came of a run: a line of the record.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -364,8 +367,10 @@ impl<'a> Run<'a> {
                 .iter()
                 .map(|features| fitted.guess(features).reward(&weights).get())
                 .collect();
-            let favourite = (0..of_prompt.len()).max_by(|a, b| of_prompt[*a].total_cmp(&of_prompt[*b]));
-            best.extend(favourite.map(|at| rewards[at]));
+            for (guessed, rewards) in of_prompt.chunks_exact(CHOICE).zip(rewards.chunks_exact(CHOICE)) {
+                let favourite = (0..CHOICE).max_by(|a, b| guessed[*a].total_cmp(&guessed[*b]));
+                best.extend(favourite.map(|at| rewards[at]));
+            }
             guessed.extend(of_prompt);
         }
         (spearman(&guessed, &rewards.concat()), Some(mean(&best)))

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::Error;
 use super::batch::Batch;
+use super::rater::Part;
 use crate::engine::{Completion, Model};
 
 /// The properties that have names, in their order.
@@ -75,11 +76,24 @@ fn stem(word: &str) -> String {
     word.chars().take(5).collect()
 }
 
-/// The two parts of [`of`]: how many features each has, and how much it counts. On texts of the embedded model and 20 ratings by the
-/// lab's raters, the rank correlation with what they think is 0.65 so, and 0.60 where both count the same.
+/// The two parts of [`of`], and how much each counts. On texts of the embedded model and 20 ratings by the lab's raters, the rank
+/// correlation with what they think is 0.05 lower where both count the same. A single one of the model's hidden states tells nothing
+/// by itself; a property does.
 #[must_use]
-pub const fn parts(model: &Model) -> [(usize, f64); 2] {
-    [(model.config().n_embd, 0.2), (NAMES.len(), 0.8)]
+pub const fn parts(model: &Model) -> [Part; 2] {
+    let (reading, named) = (model.config().n_embd, NAMES.len());
+    [
+        Part {
+            features: reading,
+            share: 0.2,
+            by_relevance: false,
+        },
+        Part {
+            features: named,
+            share: 0.8,
+            by_relevance: true,
+        },
+    ]
 }
 
 /// All features of texts about a prompt: the model's reading, then their properties. Its reading of a text are the untaught model's
