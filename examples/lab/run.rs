@@ -390,7 +390,8 @@ impl<'a> Run<'a> {
         let batch = Batch::new(&texts, self.model.config().n_positions).expect("a batch");
         let references = batch.references(self.model).expect("a reading");
         let judge = (&fitted, &self.rater.weights());
-        let advantages = credit::of_tokens(self.model, judge, prompt, &texts, &references).expect("advantages");
+        let pairs = &mut credit::Pairs::default();
+        let advantages = credit::of_tokens(self.model, judge, prompt, &texts, &references, pairs).expect("advantages");
         let judged = texts.iter().zip(advantages).collect();
         self.lesson(&Material::Judged(judged), &[], None);
     }

@@ -11,7 +11,7 @@ use super::rater::Rater;
 use super::replay::Past;
 use super::{Error, Learner};
 use crate::content::ContentType;
-use crate::engine::{Generation, Model};
+use crate::engine::{Completion, Generation, Model};
 use crate::feedback::Weights;
 use crate::settings::{Objective, Sampling, Teaching};
 
@@ -43,6 +43,8 @@ pub struct Course {
     stage: Stage,
     /// Rounds of practice that are done.
     rounds: usize,
+    /// What was written in them.
+    written: credit::Pairs,
     teaching: Teaching,
 }
 
@@ -93,6 +95,7 @@ impl Course {
             practice: practice.filter(heard),
             stage: Stage::Taught,
             rounds: 0,
+            written: credit::Pairs::default(),
             teaching: *teaching,
         })
     }
@@ -132,7 +135,10 @@ impl Course {
                 if generation.next(model, Some(learner.adapter()))? {
                     self.stage = Stage::Writing(generation);
                 } else if let Some(practice) = &self.practice {
-                    let lesson = practice.lesson(learner, model, generation, self.rounds, &self.teaching)?;
+                    let texts = generation.finish(model)?;
+                    let prompt = practice.prompt(self.rounds);
+                    let lesson =
+                        practice.lesson(learner, model, (prompt, &texts), &mut self.written, &self.teaching)?;
                     self.stage = Stage::Practised(lesson);
                 }
                 Ok(Progress::Wrote)
@@ -186,15 +192,14 @@ impl Practice {
         &self,
         learner: &Learner,
         model: &Model,
-        generation: Generation,
-        round: usize,
+        (prompt, texts): (&str, &[Completion]),
+        written: &mut credit::Pairs,
         teaching: &Teaching,
     ) -> Result<Lesson, Error> {
-        let texts = generation.finish(model)?;
-        let batch = Batch::new(&texts, model.config().n_positions)?;
+        let batch = Batch::new(texts, model.config().n_positions)?;
         let references = batch.references(model)?;
         let judge = (&self.rater, &self.weights);
-        let advantages = credit::of_tokens(model, judge, self.prompt(round), &texts, &references)?;
+        let advantages = credit::of_tokens(model, judge, prompt, texts, &references, written)?;
         let judged = texts.iter().zip(advantages).collect();
         Lesson::practised(learner, model, judged, (batch, references), teaching)
     }

@@ -247,6 +247,7 @@ impl Lecture {
             &record.post.prompt,
             &texts,
             &references,
+            &mut credit::Pairs::default(),
         )?)
     }
 

@@ -57,7 +57,8 @@ fn the_words_that_a_person_likes_get_the_credit() {
     let batch = Batch::new(&texts, model.config().n_positions).expect("a batch");
     let references = batch.references(&model).expect("references");
     let judge = (&rater, &Weights::default());
-    let advantages = credit::of_tokens(&model, judge, prompt, &texts, &references).expect("advantages");
+    let pairs = &mut credit::Pairs::default();
+    let advantages = credit::of_tokens(&model, judge, prompt, &texts, &references, pairs).expect("advantages");
     let (mut liked, mut others) = (Vec::new(), Vec::new());
     for (text, advantages) in texts.iter().zip(&advantages) {
         assert_eq!(text.ids.len(), advantages.len());
