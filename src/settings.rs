@@ -227,7 +227,8 @@ impl Default for Teaching {
     /// For the embedded model, from the lab (`examples/lab/RESULTS.md`, 30 ratings, ten seeds): the reward on held-out prompts rose by
     /// 52 % (mentor), 76 % (storyteller), 38 % (asker), 51 % (tagger), 29 % (minimalist), 24 % and 42 % (torn about length and voice),
     /// at a mean KL of 0.06 to 0.09, with 91 to 101 % of the untaught texts' different pairs of words and 92 to 100 % of their entropy.
-    /// With a KL target of 0.12, when pairs cost less, seed 102: 48 % (mentor) and 66 % (tagger), but 86 and 90 % of the pairs, and 87 % of the entropy.
+    /// With a KL target of 0.12, when pairs cost less, seed 102: 48 % (mentor) and 66 % (tagger), but 86 and 90 % of the pairs, and 87 %
+    /// of the entropy.
     fn default() -> Self {
         Self {
             objective: Objective::default(),
